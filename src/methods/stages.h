@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/stage.h"
+
+/// Stages that several methods put together. Each stands in the file of the method or step it belongs to.
+namespace merganser::methods {
+
+/// out = sum_k w_k x_k over models, divided by sum_k w_k when `normalize`. In linear.cpp.
+struct LinearParams {
+  PerModel<double> weight = 1.0;
+  bool normalize = true;
+  bool trainable_only = false;
+};
+extern const Stage linear_combination;
+
+/// out = sum_k w_k delta_k, divided by sum_k w_k when `normalize`. In task_arithmetic.cpp.
+struct SumParams {
+  PerModel<double> weight = 1.0;
+  bool normalize = false;
+};
+extern const Stage weighted_sum;
+
+/// Over what a statistic of a stage is taken.
+enum class Reach : std::uint8_t { tensor, model, row };
+constexpr Scope scope_of(Reach reach) { return reach == Reach::model ? Scope::model : Scope::tensor; }
+
+/// Per entry: elects a sign by weighted mass and combines the deltas that agree with it. In ties.cpp.
+enum class ZeroSign : std::uint8_t { positive, majority };
+enum class Aggregate : std::uint8_t { mean, sum, max };
+struct ElectParams {
+  PerModel<double> weight = 1.0;
+  bool normalize = true;
+  Aggregate aggregate = Aggregate::mean;
+  ZeroSign zero_sign = ZeroSign::positive;
+  Reach scope = Reach::tensor;  ///< Over what the majority is counted.
+};
+extern const Stage elect;
+
+/// Keeps the largest magnitudes of every delta. In steps/trim.cpp.
+enum class Cut : std::uint8_t { exact, threshold };
+struct TrimParams {
+  PerModel<double> density = 1.0;
+  Reach scope = Reach::tensor;
+  Cut cut = Cut::exact;
+  bool rescale = false;  ///< Scale what is left to the L1 norm of the whole.
+};
+extern const Stage trim;
+
+/// Drops entries at random. In steps/dare.cpp.
+enum class RescaleBy : std::uint8_t { l1, probability, none };
+struct DareParams {
+  PerModel<double> keep = 1.0;  ///< Probability with which an entry stays.
+  RescaleBy rescale_by = RescaleBy::probability;
+};
+extern const Stage dare;
+
+/// Multiplies. In steps/scale.cpp.
+struct ScaleParams {
+  PerModel<double> by = 1.0;
+};
+extern const Stage scale;
+
+// Every method and step, so that each may be defined as a constant in its own file.
+#define METHOD(name) extern const Method name##_method;
+#define STEP(name) extern const Method name##_step;
+#include "methods/methods.def"
+#undef METHOD
+#undef STEP
+
+}  // namespace merganser::methods

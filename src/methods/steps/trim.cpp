@@ -1,0 +1,236 @@
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "kernels/elementwise.h"
+#include "kernels/reduce.h"
+#include "methods/stages.h"
+#include "methods/surveys/rank.h"
+
+namespace merganser::methods {
+namespace {
+
+using surveys::CutSearch;
+using surveys::magnitude_key;
+using surveys::MagnitudeKey;
+
+struct Params {
+  double density = 1.0;
+  Reach scope = Reach::tensor;
+  Cut cut = Cut::exact;
+};
+
+constexpr std::array kFields{
+    field<&Params::density>("density", "share of entries that stay").required().at_least(0),
+    field<&Params::scope>("scope", "rank magnitudes within each tensor, over the whole model, or within each row (the last axis)")
+        .one_of("tensor", "model", "row"),
+    field<&Params::cut>("cut", "exact: int(density * n) entries, the first among equals; threshold: all that equal the "
+                               "(int(density * n) + 1)-th largest stay")
+        .one_of("exact", "threshold")};
+
+constexpr Doc kDoc{.says = "Keeps the largest magnitudes of a delta and sets the rest to 0.",
+                   .formula = "t = delta where |delta| is among the largest, else 0",
+                   .source = "Yadav et al. 2023, arXiv:2306.01708, step 1; mergekit 0.1.5 sparsify.py",
+                   .departs = "equal magnitudes at the cut are kept in index order; at least one entry stays where density > 0",
+                   .claims = {.copies_give_back = false, .order_free = true, .scales_with_deltas = true}};
+
+/// Rank from the top of the last magnitude that stays: 0 for none, beyond n for all. Counts truncate as int(density * n) does.
+std::uint64_t last_rank(double density, Cut cut, std::uint64_t n) {
+  if (density >= 1) return n + 1;
+  if (density <= 0) return 0;
+  const auto share = static_cast<std::uint64_t>(density * static_cast<double>(n));
+  return cut == Cut::exact ? std::max<std::uint64_t>(1, share) : share + 1;
+}
+
+std::uint64_t wanted_rank(const Row& row, std::uint32_t input, std::uint64_t n) {
+  const auto& p = row.params<TrimParams>();
+  return last_rank(p.density[input], p.cut, n);
+}
+
+Scope rank_scope(const Row& row) {
+  const auto& p = row.params<TrimParams>();
+  if (p.scope == Reach::row || p.density.all(1.0)) return Scope::none;
+  return scope_of(p.scope);
+}
+
+Scope wide_rank_scope(const Row& row) { return row.wide ? rank_scope(row) : Scope::none; }
+
+constexpr int kEquals = surveys::kDigits;  ///< Number of the survey behind the digits.
+
+const Facts& cuts(const Row& row, FactsSoFar facts) { return *facts[row.wide ? 3 : 1]; }
+
+Scope equals_scope(const Row& row) {
+  const auto& p = row.params<TrimParams>();
+  return p.cut == Cut::exact || p.rescale ? rank_scope(row) : Scope::none;
+}
+
+/// Equals in each chunk, so that the first of them can be kept; L1 norms of the whole and of what lies above the cut.
+std::vector<Part> equals_state(const Row& row) {
+  return {{.type = Part::Type::whole, .count = row.inputs, .per_chunk = true},
+          {.type = Part::Type::real, .count = 2 * row.inputs}};
+}
+
+template <class T>
+void count_equals(const Row& row, FactsSoFar facts, const Tile<T>& in, State& state, Scratch&) noexcept {
+  const bool norms = row.params<TrimParams>().rescale;
+  for (std::size_t k = 0; k < in.x.size(); ++k) {
+    const std::size_t input = row.models[k];
+    const CutSearch search = surveys::cut_of(cuts(row, facts), input);
+    if (search.mode != CutSearch::cut) continue;
+    const auto cut = static_cast<MagnitudeKey<T>>(search.prefix);
+    const T* x = in.x[k];
+    std::uint32_t equal = 0;
+    for (std::size_t i = 0; i < in.n; ++i) equal += magnitude_key(x[i]) == cut ? 1 : 0;
+    state.wholes[0][input] += equal;
+    if (norms) {
+      const T threshold = std::bit_cast<T>(cut);
+      state.reals[1][2 * input] += kernels::sum_abs(x, in.n);
+      state.reals[1][2 * input + 1] += kernels::sum16(in.n, [&](std::size_t i) {
+        const T magnitude = std::abs(x[i]);
+        return static_cast<double>(magnitude > threshold ? magnitude : T{0});
+      });
+    }
+  }
+}
+
+/// whole[chunk * inputs + input]: how many equals the chunk keeps. real[input]: factor that restores the L1 norm.
+Result<Facts> share_equals(const Group& group, const State& state, FactsSoFar before) {
+  const Row& row = group.front();
+  const std::size_t inputs = row.inputs;
+  Facts facts;
+  facts.whole.assign(state.wholes[0].begin(), state.wholes[0].end());
+  facts.real.assign(inputs, 1.0);
+  for (std::size_t input = 0; input < inputs; ++input) {
+    const CutSearch search = surveys::cut_of(cuts(row, before), input);
+    if (search.mode != CutSearch::cut) continue;
+    std::int64_t left = row.params<TrimParams>().cut == Cut::exact ? search.rank : search.equals;
+    const double kept_equals = static_cast<double>(left);
+    for (std::size_t at = input; at < facts.whole.size(); at += inputs) {
+      facts.whole[at] = std::min(facts.whole[at], left);
+      left -= facts.whole[at];
+    }
+    const double threshold = row.wide ? std::bit_cast<double>(search.prefix)
+                                      : std::bit_cast<float>(static_cast<std::uint32_t>(search.prefix));
+    const double whole = state.reals[1][2 * input];
+    const double kept = state.reals[1][2 * input + 1] + kept_equals * threshold;
+    if (row.params<TrimParams>().rescale && whole >= 1e-7 && kept >= 1e-7) facts.real[input] = whole / kept;
+  }
+  return facts;
+}
+
+template <int digit>
+Result<Facts> finish_digit(const Group& group, const State& state, FactsSoFar before) {
+  if constexpr (digit == 0) {
+    return surveys::first_digit(group, state, &wanted_rank);
+  } else {
+    return surveys::next_digit(group, state, *before[digit - 1]);
+  }
+}
+
+/// Zeroes what lies below the cut; of the entries that equal it, keeps the first `allowed` and returns how many there were.
+template <class T>
+std::int64_t zero_below(std::size_t n, T* x, MagnitudeKey<T> cut, std::int64_t allowed) {
+  if (allowed <= 0) {
+    for (std::size_t i = 0; i < n; ++i) x[i] = magnitude_key(x[i]) > cut ? x[i] : T{0};
+    return 0;
+  }
+  std::uint32_t equal = 0;
+  for (std::size_t i = 0; i < n; ++i) equal += magnitude_key(x[i]) == cut ? 1 : 0;
+  if (equal <= allowed) {
+    for (std::size_t i = 0; i < n; ++i) x[i] = magnitude_key(x[i]) >= cut ? x[i] : T{0};
+    return equal;
+  }
+  // The border runs through this tile: it happens once per tensor and model.
+  std::int64_t left = allowed;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto key = magnitude_key(x[i]);
+    if (key < cut || (key == cut && left-- <= 0)) x[i] = T{0};
+  }
+  return equal;
+}
+
+template <class T>
+void trim_row(const Row& row, const Tile<T>& in, Scratch& scratch) {
+  const auto& p = row.params<TrimParams>();
+  const auto keys = scratch.as<MagnitudeKey<T>>(in.n);
+  for (std::size_t k = 0; k < in.x.size(); ++k) {
+    T* x = in.x[k];
+    const std::uint64_t rank = last_rank(row.of(p.density, k), p.cut, in.n);
+    if (rank > in.n) continue;
+    if (rank == 0) {
+      std::fill_n(x, in.n, T{0});
+      continue;
+    }
+    std::transform(x, x + in.n, keys.begin(), [](T value) { return magnitude_key(value); });
+    const auto at = keys.begin() + static_cast<std::ptrdiff_t>(rank - 1);
+    std::nth_element(keys.begin(), at, keys.end(), std::greater<>());
+    const auto equal_kept = std::count(keys.begin(), at + 1, *at);
+    zero_below<T>(in.n, x, *at, p.cut == Cut::exact ? equal_kept : static_cast<std::int64_t>(in.n));
+  }
+}
+
+template <class T>
+void trim_tile(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch) noexcept {
+  const auto& p = row.params<TrimParams>();
+  if (p.scope == Reach::row) return trim_row(row, in, scratch);
+  if (p.density.all(1.0)) return;
+  const auto seen = scratch.as<std::int64_t>(in.x.size());
+  for (std::size_t k = 0; k < in.x.size(); ++k) {
+    const std::size_t input = row.models[k];
+    const CutSearch search = surveys::cut_of(cuts(row, facts), input);
+    if (search.mode == CutSearch::keep_all) continue;
+    if (search.mode == CutSearch::keep_none) {
+      std::fill_n(in.x[k], in.n, T{0});
+      continue;
+    }
+    std::int64_t allowed = static_cast<std::int64_t>(in.n);
+    if (p.cut == Cut::exact) {
+      allowed = facts[kEquals]->whole[(row.first_chunk + in.chunk) * row.inputs + input] - seen[k];
+    }
+    seen[k] += zero_below<T>(in.n, in.x[k], static_cast<MagnitudeKey<T>>(search.prefix), allowed);
+    if (p.rescale) kernels::scale(in.n, in.x[k], static_cast<T>(facts[kEquals]->real[input]), in.x[k]);
+  }
+}
+
+std::size_t scratch_bytes(const Row& row) {
+  const auto& p = row.params<TrimParams>();
+  return p.scope == Reach::row ? row.tile_elements * (row.wide ? 8 : 4) : row.models.size() * sizeof(std::int64_t);
+}
+
+Grain grain_for(const Row& row) {
+  return row.params<TrimParams>().scope == Reach::row ? Grain::row : Grain::element;
+}
+
+constexpr Kernel<FoldFn> kCountEquals = MERGANSER_KERNEL(count_equals);
+
+constexpr Survey kSurveys[]{
+    {"first digit of the ranks", &rank_scope, &surveys::digit_state, &surveys::digit_fold[0], &finish_digit<0>},
+    {"second digit of the ranks", &rank_scope, &surveys::digit_state, &surveys::digit_fold[1], &finish_digit<1>},
+    {"third digit of the ranks", &wide_rank_scope, &surveys::digit_state, &surveys::digit_fold[2], &finish_digit<2>},
+    {"fourth digit of the ranks", &wide_rank_scope, &surveys::digit_state, &surveys::digit_fold[3], &finish_digit<3>},
+    {"entries that equal the cut", &equals_scope, &equals_state, &kCountEquals, &share_equals}};
+
+std::vector<StageUse> stages(const void* params) {
+  const auto& p = *static_cast<const Params*>(params);
+  return {use(trim, TrimParams{p.density, p.scope, p.cut})};
+}
+
+}  // namespace
+
+const Stage trim{.name = "trim",
+                 .space = Space::deltas,
+                 .yields = Yields::each,
+                 .finite = true,
+                 .surveys = kSurveys,
+                 .tile = MERGANSER_KERNEL(trim_tile),
+                 .scratch = &scratch_bytes,
+                 .grain_for = &grain_for};
+
+const Method trim_step{.name = "trim",
+                       .doc = kDoc,
+                       .fields = fields<Params>(kFields),
+                       .stages = &stages,
+                       .in_prepare = true,
+                       .in_finish = true};
+
+}  // namespace merganser::methods

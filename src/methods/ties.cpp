@@ -1,0 +1,170 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "kernels/elementwise.h"
+#include "methods/stages.h"
+
+namespace merganser::methods {
+namespace {
+
+struct Params {
+  PerModel<double> weight = 1.0;
+  PerModel<double> density = 1.0;
+  bool normalize = true;
+  bool rescale = false;
+  Reach scope = Reach::tensor;
+  Cut cut = Cut::exact;
+  ZeroSign zero_sign = ZeroSign::positive;
+  Aggregate aggregate = Aggregate::mean;
+  double lambda = 1.0;
+};
+
+constexpr std::array kFields{
+    field<&Params::weight>("weight", "factor on each delta, before the vote").all_or_none(),
+    field<&Params::density>("density", "share of entries each delta keeps; 1 keeps all, 0 none"),
+    field<&Params::normalize>("normalize", "divide by the weights of the models that agree"),
+    field<&Params::rescale>("rescale", "scale a trimmed delta to the L1 norm of the whole"),
+    field<&Params::scope>("scope", "rank magnitudes, and count the majority, within each tensor or over the whole model")
+        .one_of("tensor", "model"),
+    field<&Params::cut>("cut", "exact: int(density * n) entries, the first among equals; threshold: all that equal the "
+                               "(int(density * n) + 1)-th largest stay")
+        .one_of("exact", "threshold"),
+    field<&Params::zero_sign>("zero_sign", "sign where the mass is exactly 0").one_of("positive", "majority"),
+    field<&Params::aggregate>("aggregate", "what becomes of the deltas that agree").one_of("mean", "sum", "max"),
+    field<&Params::lambda>("lambda", "factor on the merged delta"),
+    accepted("int8_mask", "no effect: masks are never stored")};
+
+constexpr Preset kPaper[]{{"scope", "model"},    {"zero_sign", "majority"}, {"cut", "threshold"},
+                          {"density", "0.2"},    {"aggregate", "mean"},     {"lambda", "1"},
+                          {"weight", "1"}};
+constexpr Variant kVariants[]{{"mergekit", "mergekit 0.1.5 (default)", {}},
+                              {"paper", "the authors' program (prateeky2806/ties-merging)", kPaper}};
+
+constexpr Doc kDoc{
+    .says = "Trims each delta to its largest entries, elects a sign per entry, combines the deltas that agree.",
+    .formula = "t_k = delta_k on its density largest magnitudes, else 0\n"
+               "s   = sign(sum_k w_k t_k)          A = { k : t_k != 0 and sign(w_k t_k) = s }, per entry\n"
+               "m   = sum_A w_k t_k / (sum_A w_k if normalize else 1);  0 where A is empty\n"
+               "out = base + lambda * m            (aggregate sum: no division;  max: s * max_A |w_k t_k|)",
+    .source = "Yadav et al. 2023, arXiv:2306.01708, Algorithm 1; defaults of mergekit 0.1.5; variant paper: the authors' program",
+    .departs = "equal magnitudes at an exact cut are kept in index order; arithmetic is f32 whatever the inputs are stored in",
+    .claims = {.copies_give_back = true, .order_free = true, .zero_lambda_gives_base = true, .scales_with_deltas = true}};
+
+std::vector<StageUse> stages(const void* params) {
+  const auto& p = *static_cast<const Params*>(params);
+  return {use(trim, TrimParams{p.density, p.scope, p.cut, p.rescale}),
+          use(elect, ElectParams{.weight = p.weight,
+                                 .normalize = p.normalize,
+                                 .aggregate = p.aggregate,
+                                 .zero_sign = p.zero_sign,
+                                 .scope = p.scope}),
+          use(scale, ScaleParams{p.lambda})};
+}
+
+// ---- The vote. Inputs t_k [n] of each model, already trimmed or dropped; out [n].
+
+/// mass <- sum_k w_k t_k, from the left as the reference programs add.
+template <class T>
+void add_mass(const Row& row, const Tile<T>& in, T* mass) {
+  const auto& p = row.params<ElectParams>();
+  kernels::scale(in.n, in.x[0], static_cast<T>(row.of(p.weight, 0)), mass);
+  for (std::size_t k = 1; k < in.x.size(); ++k) {
+    kernels::add_scaled(in.n, in.x[k], static_cast<T>(row.of(p.weight, k)), mass);
+  }
+}
+
+Scope majority_scope(const Row& row) {
+  const auto& p = row.params<ElectParams>();
+  return p.zero_sign == ZeroSign::majority ? scope_of(p.scope) : Scope::none;
+}
+
+std::vector<Part> majority_state(const Row&) { return {{.type = Part::Type::whole, .count = 1}}; }
+
+template <class T>
+void count_signs(const Row& row, FactsSoFar, const Tile<T>& in, State& state, Scratch& scratch) noexcept {
+  const std::span<T> mass = scratch.as<T>(in.n);
+  add_mass(row, in, mass.data());
+  std::int32_t balance = 0;
+  for (std::size_t i = 0; i < in.n; ++i) balance += (mass[i] > 0 ? 1 : 0) - (mass[i] < 0 ? 1 : 0);
+  state.wholes[0][0] += balance;
+}
+
+/// whole[0] = sign of the sum of signs: 1, 0 or -1.
+Result<Facts> finish_majority(const Group&, const State& state, FactsSoFar) {
+  const std::int64_t balance = state.wholes[0][0];
+  return Facts{.whole = {(balance > 0 ? 1 : 0) - (balance < 0 ? 1 : 0)}};
+}
+
+/// Sums of what agrees with the elected sign: `merged` of the deltas, `weights` of their weights.
+template <class T>
+void add_agreeing(std::size_t n, const T* x, T weight, const T* sign, T* merged, T* weights) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const T y = weight * x[i];
+    const bool agrees = y * sign[i] > 0;
+    merged[i] += agrees ? y : T{0};
+    weights[i] += agrees ? weight : T{0};
+  }
+}
+
+/// The largest magnitude among what agrees with the elected sign.
+template <class T>
+void take_largest_agreeing(std::size_t n, const T* x, T weight, const T* sign, T* largest) {
+  for (std::size_t i = 0; i < n; ++i) largest[i] = std::max(largest[i], weight * x[i] * sign[i]);
+}
+
+template <class T>
+void vote(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch) noexcept {
+  const auto& p = row.params<ElectParams>();
+  const std::size_t n = in.n;
+  const std::span<T> buffers = scratch.as<T>(2 * n);
+  T* sign = buffers.data();
+  T* weights = buffers.data() + n;
+  add_mass(row, in, sign);
+
+  // Where the mass is 0 the majority decides; a balanced majority keeps the negative entries, as the authors' program does,
+  // except under `max`, which multiplies by that 0.
+  const std::int64_t majority = p.zero_sign == ZeroSign::majority ? facts[0]->whole[0] : 1;
+  const T zero_sign = majority > 0 ? T{1} : T{-1};
+  const bool balanced_max = p.aggregate == Aggregate::max && majority == 0;
+  const T settled = balanced_max ? T{0} : zero_sign;
+  for (std::size_t i = 0; i < n; ++i) sign[i] = sign[i] > 0 ? T{1} : sign[i] < 0 ? T{-1} : settled;
+
+  std::fill_n(in.out, n, T{0});
+  if (p.aggregate == Aggregate::max) {
+    for (std::size_t k = 0; k < in.x.size(); ++k) {
+      take_largest_agreeing(n, in.x[k], static_cast<T>(row.of(p.weight, k)), sign, in.out);
+    }
+    for (std::size_t i = 0; i < n; ++i) in.out[i] *= sign[i];
+    return;
+  }
+  std::fill_n(weights, n, T{0});
+  for (std::size_t k = 0; k < in.x.size(); ++k) {
+    add_agreeing(n, in.x[k], static_cast<T>(row.of(p.weight, k)), sign, in.out, weights);
+  }
+  if (p.aggregate == Aggregate::sum || !p.normalize) return;
+  for (std::size_t i = 0; i < n; ++i) in.out[i] /= weights[i] == 0 ? T{1} : weights[i];
+}
+
+std::size_t scratch_bytes(const Row& row) { return 2 * row.tile_elements * (row.wide ? sizeof(double) : sizeof(float)); }
+
+constexpr Kernel<FoldFn> kCountSigns = MERGANSER_KERNEL(count_signs);
+constexpr Survey kSurveys[]{
+    {"signs of the mass", &majority_scope, &majority_state, &kCountSigns, &finish_majority}};
+
+}  // namespace
+
+const Stage elect{.name = "elect",
+                  .space = Space::deltas,
+                  .finite = true,
+                  .surveys = kSurveys,
+                  .tile = MERGANSER_KERNEL(vote),
+                  .scratch = &scratch_bytes};
+
+const Method ties_method{.name = "ties",
+                         .doc = kDoc,
+                         .fields = fields<Params>(kFields, kVariants),
+                         .needs = {.base = Base::required},
+                         .stages = &stages};
+
+}  // namespace merganser::methods
