@@ -10,9 +10,10 @@
 
 namespace merganser::formats {
 
-/// A people's JSON file (config.json, generation_config.json, tokenizer_config.json), kept as text: reading looks
-/// values up, editing replaces the span of one value and leaves every other byte as it was. NaN and Infinity are
-/// accepted here. Keys may be dotted ("text_config.num_hidden_layers").
+/// A people's JSON file (config.json, generation_config.json, tokenizer_config.json), kept as text:
+/// reading looks values up, editing replaces the span of one value and leaves every other byte as
+/// it was. NaN and Infinity are accepted here. Keys may be dotted
+/// ("text_config.num_hidden_layers").
 class Config {
  public:
   Config() = default;
@@ -37,8 +38,8 @@ class Config {
   /// Raw JSON texts of an array's elements.
   std::vector<std::string> elements(std::string_view key) const;
 
-  /// Replaces the value of `key` with the JSON text `value`, or adds the key at the end of its object with the
-  /// file's indentation.
+  /// Replaces the value of `key` with the JSON text `value`, or adds the key at the end of its
+  /// object with the file's indentation.
   void set(std::string_view key, std::string_view value);
 
  private:

@@ -11,7 +11,8 @@
 
 namespace merganser::formats {
 
-/// How strictly files are read; checks marked "strict" in the format rules become notes with `lenient`.
+/// How strictly files are read; checks marked "strict" in the format rules become notes with
+/// `lenient`.
 struct ReadOptions {
   bool lenient = false;
   std::uint64_t max_header_bytes = 100'000'000;
@@ -19,18 +20,22 @@ struct ReadOptions {
 
 /// A model as people keep it: a folder in Hugging Face layout, or a single weight file of any name.
 struct Model {
-  std::filesystem::path path;              ///< As given.
+  std::filesystem::path path;  ///< As given.
   bool is_folder = false;
   std::unique_ptr<Checkpoint> weights;
-  Config config;                           ///< Empty for a bare file or a folder without config.json.
-  std::vector<std::filesystem::path> companions;  ///< Files beside the weights that a merge copies (tokenizer, generation config,
-                                           ///< templates, processors, vocabularies, code named by auto_map): relative paths, sorted.
-  std::vector<std::string> notes;          ///< Things a user may want to know ("index and single file both present: the index was used").
+  Config config;  ///< Empty for a bare file or a folder without config.json.
+  std::vector<std::filesystem::path>
+      companions;  ///< Files beside the weights that a merge copies (tokenizer, generation config,
+                   ///< templates, processors, vocabularies, code named by auto_map): relative
+                   ///< paths, sorted.
+  std::vector<std::string> notes;  ///< Things a user may want to know ("index and single file both
+                                   ///< present: the index was used").
 };
 
 /// Opens a folder or file and checks every header. Nothing is read but headers.
-/// Weights of a folder: model.safetensors.index.json, then model.safetensors (the index wins), then exactly one *.safetensors.
-/// Errors: model_not_found (nothing there: the message names what was looked for), bad_file with its check id, unsupported (a pickle, GGUF...).
+/// Weights of a folder: model.safetensors.index.json, then model.safetensors (the index wins), then
+/// exactly one *.safetensors. Errors: model_not_found (nothing there: the message names what was
+/// looked for), bad_file with its check id, unsupported (a pickle, GGUF...).
 Result<Model> open_model(const std::filesystem::path& path, const ReadOptions& options);
 
 }  // namespace merganser::formats

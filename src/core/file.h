@@ -1,0 +1,155 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/checkpoint.h"
+#include "core/result.h"
+
+namespace merganser {
+
+/// What this file layer asks of the operating system. Tests put failing functions in to play a full
+/// disk, a short read or a lost file; that must happen while no other thread touches files.
+struct FileCalls {
+  int (*open)(const char* path, int flags, mode_t mode);
+  ssize_t (*pread)(int fd, void* out, std::size_t bytes, off_t offset);
+  ssize_t (*pwrite)(int fd, const void* data, std::size_t bytes, off_t offset);
+  int (*ftruncate)(int fd, off_t bytes);
+  int (*fsync)(int fd);
+  int (*close)(int fd);
+  int (*rename)(const char* from, const char* to);
+};
+FileCalls& file_calls();
+
+/// The error `what: <text of errno>` about `path`, with a hint where the reason is a full disk or a
+/// limit.
+Error io_error(std::string_view what, const std::filesystem::path& path, int errno_value);
+
+/// Which file it is, whatever its name: two paths with equal ids are the same file.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  auto operator<=>(const FileId&) const = default;
+};
+/// Follows links. Errors: io.
+Result<FileId> file_id(const std::filesystem::path& path);
+/// False as well when one of them does not exist.
+bool same_file(const std::filesystem::path& a, const std::filesystem::path& b);
+
+/// A regular file open for reading. Its size is taken once and used from then on (RD-1). Reading is
+/// safe from several threads at once.
+class File {
+ public:
+  /// Errors: io with the text of errno; bad_file RD-1 for a folder, FIFO, socket or device.
+  static Result<File> open(const std::filesystem::path& path);
+
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+  ~File();
+
+  const std::filesystem::path& path() const { return path_; }
+  std::uint64_t size() const { return size_; }
+  std::int64_t modified_ns() const { return modified_ns_; }
+  FileId id() const { return id_; }
+
+  /// Fills `out` from byte `offset` on. Errors: io, also when the file ends before (it shrank since
+  /// it was opened).
+  Result<void> read_exact(std::uint64_t offset, std::span<std::byte> out) const;
+
+ private:
+  File() = default;
+  int fd_ = -1;
+  std::filesystem::path path_;
+  std::uint64_t size_ = 0;
+  std::int64_t modified_ns_ = 0;
+  FileId id_;
+};
+
+/// Checks that the file has the size and time it had when it was opened (RD-7). Errors: io.
+Result<void> check_unchanged(const SourceFile& source);
+
+/// A new file that is written in any order, from several threads at once. A file that was not
+/// closed without error is to be thrown away.
+class OutputFile {
+ public:
+  /// Creates `path`, which must not exist, with `bytes` bytes that read as zero and take no space
+  /// yet (mode 0666 less the umask). Errors: output_exists, io.
+  static Result<OutputFile> create(const std::filesystem::path& path, std::uint64_t bytes);
+
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&& other) noexcept;
+  ~OutputFile();
+
+  const std::filesystem::path& path() const { return path_; }
+
+  /// Writes all of `data` at byte `offset`. Errors: io.
+  Result<void> write_all(std::uint64_t offset, std::span<const std::byte> data);
+  /// Waits until everything written is on the disk. Errors: io.
+  Result<void> sync();
+  /// Errors: io; network file systems tell of a full disk only here.
+  Result<void> close();
+
+ private:
+  OutputFile() = default;
+  int fd_ = -1;
+  std::filesystem::path path_;
+};
+
+/// The whole of a file of at most `limit` bytes. Errors: as File::open; bad_file RD-3 when it is
+/// larger.
+Result<std::string> read_small_file(const std::filesystem::path& path, std::uint64_t limit);
+
+/// Creates `path`, which must not exist, with `text`, and syncs it. Errors: output_exists, io.
+Result<void> write_small_file(const std::filesystem::path& path, std::string_view text);
+
+/// Makes names that were created or renamed in `folder` durable. Errors: io.
+Result<void> sync_folder(const std::filesystem::path& folder);
+
+/// Moves `from` to `to` on one file system, replacing a file or an empty folder. Errors:
+/// output_exists when `to` is a folder with something in it; io.
+Result<void> rename_path(const std::filesystem::path& from, const std::filesystem::path& to);
+
+/// Checks RD-5: a name read from a file that is going to be used as a path must be relative and
+/// stay below its root. Errors: bad_file RD-5, without a file (the caller knows which one named
+/// it).
+Result<std::filesystem::path> safe_relative_path(std::string_view name);
+
+/// `root / relative` after links; it must stay inside `root`, or inside the repository folder when
+/// `root` is a snapshot of a hub cache (`models--*/snapshots/<commit>`, whose files are links into
+/// `blobs`). Errors: bad_file RD-5; io when nothing is there.
+Result<std::filesystem::path> resolve_inside(const std::filesystem::path& root,
+                                             const std::filesystem::path& relative);
+
+/// A folder that is filled under a hidden name beside its place, `.<name>.merganser-<8 hex
+/// digits>`, and takes its name when it is complete. Removed with all it holds when it was not
+/// committed.
+class StagedFolder {
+ public:
+  /// Creates missing parents of `out` as well. Errors: output_exists when `out` exists and is not
+  /// an empty folder; io.
+  static Result<StagedFolder> create(const std::filesystem::path& out);
+
+  StagedFolder(StagedFolder&& other) noexcept;
+  StagedFolder& operator=(StagedFolder&& other) noexcept;
+  ~StagedFolder();
+
+  /// Where the files go until then.
+  const std::filesystem::path& path() const { return path_; }
+
+  /// Syncs the folder, gives it its name and syncs the parent. Errors: output_exists, io.
+  Result<void> commit();
+
+ private:
+  StagedFolder() = default;
+  std::filesystem::path path_;  ///< Empty when there is nothing to remove.
+  std::filesystem::path out_;
+};
+
+}  // namespace merganser

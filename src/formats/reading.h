@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "formats/model.h"
+
+namespace merganser::formats {
+
+/// The file being read and what becomes of findings about it.
+struct Reading {
+  std::string file;
+  const ReadOptions& options;
+  std::vector<std::string>* notes;  ///< May be null: then notes are dropped.
+
+  /// An error about the file, or about the tensor (or key) `subject` in it.
+  Error bad(std::string_view check, std::string message, std::string_view subject = {},
+            std::string hint = {}) const;
+
+  /// Passes an error on, or makes it a note when reading is lenient.
+  Result<void> strict(Error error) const;
+
+  void note(std::string text) const;
+};
+
+/// Refuses by name a file that starts with `prefix` and is a known other format: unsupported
+/// (PyTorch archive, GGUF, HDF5, ...), or bad_file ST-15 for a git LFS pointer. Nothing for
+/// safetensors and what is unknown.
+std::optional<Error> foreign_format(const std::filesystem::path& path, std::string_view prefix);
+inline constexpr std::size_t kPrefixBytes = 512;  ///< As much as foreign_format() looks at.
+
+/// xxh3-128 in 32 hex digits.
+std::string hash_hex(std::string_view bytes);
+
+}  // namespace merganser::formats
