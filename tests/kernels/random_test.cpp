@@ -1,0 +1,88 @@
+// Contract: fill_random_u32 is Philox4x32-10 as Random123 computes it and publishes it, for any
+// start and length and at every CPU level; stream_key is xxh3-64 of the stated bytes. Comparisons
+// are exact. Swept: awkward lengths from every start modulo 16, counters that carry into their
+// second word, the last ones.
+#include "kernels/random.h"
+
+#include <array>
+#include <cstring>
+#include <limits>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <Random123/philox.h>
+#include <gtest/gtest.h>
+#include <xxhash.h>
+
+#include "levels_here.h"
+
+namespace merganser::kernels {
+namespace {
+
+std::uint32_t reference(std::uint64_t key, std::uint64_t element) {
+  const std::uint64_t counter = element / 4;
+  const r123::Philox4x32::ctr_type c{
+      {static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0}};
+  const r123::Philox4x32::key_type k{
+      {static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)}};
+  return r123::Philox4x32{}(c, k)[element % 4];
+}
+
+TEST(Random, gives_the_published_words) {
+  // Random123's kat_vectors: philox4x32 10, counter 0, key 0.
+  const std::vector<std::uint32_t> want{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+  for (const Level level : levels_here()) {
+    std::vector<std::uint32_t> got(4);
+    fill_random_u32(level, 0, 0, got);
+    EXPECT_EQ(got, want) << level_name(level);
+  }
+}
+
+TEST(Random, agrees_with_random123_for_any_start_and_length) {
+  constexpr std::uint64_t kKey = 0x0123456789ABCDEF;
+  constexpr std::uint64_t kCarry = std::uint64_t{1} << 34;  // its counter is 2^32
+  for (const Level level : levels_here()) {
+    for (const std::uint64_t start : {std::uint64_t{0}, kCarry - 96, ~std::uint64_t{0} - 8192}) {
+      for (std::uint64_t skip = 0; skip < 16; ++skip) {
+        for (const std::size_t n : kAwkwardLengths) {
+          std::vector<std::uint32_t> got(n + 1, 77);
+          fill_random_u32(level, kKey, start + skip, std::span(got).first(n));
+          for (std::size_t i = 0; i < n; ++i) {
+            ASSERT_EQ(got[i], reference(kKey, start + skip + i)) << level_name(level) << ' ' << i;
+          }
+          ASSERT_EQ(got[n], 77);
+        }
+      }
+    }
+  }
+}
+
+TEST(Random, is_the_same_in_pieces) {
+  std::vector<std::uint32_t> whole(10'000);
+  fill_random_u32(42, 5, whole);
+  std::vector<std::uint32_t> pieces(whole.size());
+  for (std::size_t at = 0, n = 1; at < pieces.size(); at += n, n = n * 2 + 1) {
+    n = std::min(n, pieces.size() - at);
+    fill_random_u32(42, 5 + at, std::span(pieces).subspan(at, n));
+  }
+  EXPECT_EQ(pieces, whole);
+}
+
+TEST(Random, keys_hash_the_stated_bytes) {
+  const std::string encoded("\x08\x07\x06\x05\x04\x03\x02\x01\x0c\x0b\x0a\x09\x0d\x00\x00\x00w",
+                            17);
+  EXPECT_EQ(stream_key(0x0102030405060708, 0x090A0B0C, "w", 13),
+            XXH3_64bits(encoded.data(), encoded.size()));
+}
+
+TEST(Random, keys_differ_in_every_part) {
+  const std::set<std::uint64_t> keys{stream_key(0, 0, "", 0),  stream_key(1, 0, "", 0),
+                                     stream_key(0, 1, "", 0),  stream_key(0, 0, "w", 0),
+                                     stream_key(0, 0, "", 1),  stream_key(0, 0, "ww", 0),
+                                     stream_key(0, 1, "w", 1), stream_key(1, 1, "w", 1)};
+  EXPECT_EQ(keys.size(), 8);
+}
+
+}  // namespace
+}  // namespace merganser::kernels
