@@ -1,9 +1,14 @@
 #pragma once
 
-#include <filesystem>
+#include <cstddef>
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -12,9 +17,13 @@
 #include "core/result.h"
 #include "core/role.h"
 
+namespace re2 {
+class RE2;
+}
+
 namespace merganser::recipe {
 
-/// Place in the recipe's text; both 1-based.
+/// Place in the recipe's text; both 1-based, columns count characters. Zero for what `--set` put in.
 struct Mark {
   int line = 0;
   int column = 0;
@@ -45,6 +54,7 @@ struct Rule {
   std::optional<DType> dtype;
   std::string from;                    ///< Name of a model, where a rule takes from one.
   Mark mark;
+  std::shared_ptr<const re2::RE2> compiled;  ///< `match`, compiled once; `holds` works without it, slower.
 };
 
 /// What a rule or a setting is asked about.
@@ -57,6 +67,7 @@ struct Subject {
   double t = 0;                        ///< Position in [0, 1] for gradients.
 };
 
+/// True when every entry of the rule holds. Layers hold for no tensor outside numbered layers.
 bool holds(const Rule& rule, const Subject& subject);
 
 /// A value or a gradient, for the tensors that a rule names.
@@ -83,6 +94,17 @@ using Value = std::variant<bool, double, std::string>;  ///< integer values are 
 /// The value for one subject: nothing when no case holds. Real gradients interpolate linearly, boolean and text ones step
 /// (entry trunc(t*(k-1))); strings that spell numbers are numbers. Errors: recipe_value with the scalar's place.
 Result<std::optional<Value>> evaluate(const Setting& setting, Want want, const Subject& subject, const std::string& file);
+
+/// A value and where the recipe gives it.
+struct Found {
+  Value value;
+  Mark mark;
+};
+
+/// The value of parameter `name` at the first of `levels` (nearest first: source, slice, module, recipe) whose setting
+/// yields one for the subject; nothing when none does. Null levels are passed over. Errors: as `evaluate`.
+Result<std::optional<Found>> lookup(std::span<const Settings* const> levels, const std::string& name, Want want,
+                                    const Subject& subject, const std::string& file);
 
 /// A model as the recipe refers to it.
 struct ModelRef {
@@ -141,6 +163,36 @@ struct Step {
   Mark mark;
 };
 
+/// Where the row of one token comes from.
+struct TokenSource {
+  enum class Kind { model, zero, model_token } kind = Kind::model;
+  ModelRef model;                      ///< Of kind model and model_token.
+  std::string token;                   ///< Of kind model_token: this or `token_id`.
+  std::optional<std::int64_t> token_id;
+};
+
+struct TokenRule {
+  std::string token;
+  std::optional<TokenSource> source;
+  bool force = false;
+  Mark mark;
+};
+
+/// `tokenizer`, or `tokenizer_source`, whose only entry is the source.
+struct Tokenizer {
+  enum class From { union_of_all, base, model } from = From::union_of_all;
+  ModelRef model;                      ///< Of From::model: a path, or the name of an input.
+  std::vector<TokenRule> tokens;
+  std::optional<std::int64_t> pad_to_multiple_of;
+  Mark mark;
+};
+
+/// A part of the recipe that was recognised and left unread: "adapters", "models[].adapters", "use", "output.rank", ...
+struct Unread {
+  std::string key;
+  Mark mark;
+};
+
 enum class OnMissing { error, skip, take };
 enum class OnMismatch { error, take };
 
@@ -156,7 +208,9 @@ struct Output {
 /// A recipe, checked as far as its own text allows; what needs models or methods is checked by the plan.
 struct Recipe {
   std::string file;                    ///< For messages; "<string>" when it was given as text.
-  std::string text;                    ///< Verbatim.
+  std::string text;                    ///< Verbatim, all documents.
+  std::string resolved;                ///< What ran: `text` when nothing changed it, else with variables put in; written anew
+                                       ///< after `--set`. All documents.
   std::string name;
   std::string method;
   Mark method_mark;
@@ -168,6 +222,7 @@ struct Recipe {
   std::vector<ModuleRecipe> modules;   ///< At least one.
   Settings parameters;
   std::optional<DType> dtype;
+  Mark dtype_mark;
   std::vector<Step> prepare;
   std::vector<Step> finish;
   std::vector<Rule> keep;
@@ -177,26 +232,48 @@ struct Recipe {
   Output output;
   std::optional<std::uint64_t> seed;
   std::string chat_template;
+  std::optional<Tokenizer> tokenizer;
+  std::vector<Unread> unread;          ///< In recipe order; the plan refuses what it cannot do.
+  bool keep_result = false;            ///< `keep: true` in a recipe of several documents: write this result too.
   std::vector<Error> warnings;         ///< Unknown keys (code recipe_key) and duplicates, with places; `--strict` makes them errors.
 };
 
+/// The input of that name; `base` is the base model whatever it is called. Nothing when there is none.
+std::optional<std::size_t> find_input(const Recipe& recipe, std::string_view name);
+
 /// What the command line changes: `--set PATH=VALUE` and `--var NAME=VALUE`.
+///
+/// A path is dotted: `dtype`, `parameters.lambda`, `output.shard_size`, `prepare.0.drop`. An element of a list is named by its
+/// index, a model also by its name, a step by its step, and all by `*`. A parameter of a model, slice or module needs no
+/// `parameters.` before it (`models.math.weight`). In a recipe of several documents the path starts with a document's name,
+/// or it speaks of the unnamed one (else the last). A value is YAML; an empty one unsets. `--set` beats the recipe.
+///
+/// `${NAME}` anywhere but in a comment line becomes the variable's value before the text is read; `$${` stays `${`.
 struct Overrides {
   std::vector<std::pair<std::string, std::string>> set;
   std::map<std::string, std::string> variables;
 };
 
-/// Reads a recipe of one or several documents. `known_parameters(method)` lists the parameter names of a method, so that a misspelt one
-/// can be named; an unknown method is reported here with its nearest name.
+/// What a recipe may speak of. Empty `methods` or `steps`, or a method or step without a list of parameters, are not checked.
 struct Vocabulary {
   std::vector<std::string> methods;
   std::map<std::string, std::vector<std::string>> parameters;        ///< By method.
   std::vector<std::string> steps;
   std::map<std::string, std::vector<std::string>> step_parameters;   ///< By step.
 };
+
+/// Reads a recipe of one or several documents. Unknown methods and steps are errors that name the nearest; unknown keys and
+/// parameters are warnings, as mergekit ignores them. Every mistake is reported, in the order of the text, 50 at most.
+/// Errors: recipe_syntax, recipe_key, recipe_value, recipe_missing, recipe_conflict, unknown_method, usage (`--set`, `--var`),
+/// unsupported.
 Checked<std::vector<Recipe>> parse(std::string text, std::string file, const Vocabulary& vocabulary, const Overrides& overrides);
 
-/// The nearest of `candidates` to a mistyped `word` (edit distance at most a third of its length), or empty.
+/// The order in which the documents of one recipe can run: each after those whose names its models use, else as written.
+/// The documents must come from one `parse`, which refuses cycles.
+std::vector<std::size_t> stage_order(const std::vector<Recipe>& recipes);
+
+/// The nearest of `candidates` to a mistyped `word`, letter case aside: edit distance (a swap of neighbours counts one) at most
+/// a third of its length. Empty when none is that near; the first of several.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace merganser::recipe
