@@ -26,6 +26,8 @@ class PerModel {
   PerModel(T all = T{}) : values_{std::move(all)} {}  // NOLINT: a plain value is the usual way to write one
 
   const T& operator[](std::size_t input) const { return values_[values_.size() == 1 ? 0 : input]; }
+  bool operator==(const PerModel&) const = default;
+
   /// True when every model has this value.
   bool all(const T& value) const {
     for (const T& v : values_) {

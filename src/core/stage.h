@@ -59,7 +59,7 @@ inline constexpr std::uint32_t kNoInput = 0xffffffff;
 
 /// What a stage knows about the tensor it works on.
 struct Row {
-  std::string_view name;               ///< Of the output tensor.
+  std::string name;                    ///< Of the output tensor.
   Shape shape;
   std::uint64_t elements = 0;
   std::uint64_t columns = 1;           ///< Length of the last axis; a vector is one row. 1 for a scalar.
@@ -207,11 +207,15 @@ struct Stage {
 struct StageUse {
   const Stage* stage = nullptr;
   std::shared_ptr<const void> params;
+  /// Whether two parameter sets of this stage are equal: surveys of model scope need equal ones for all tensors.
+  bool (*same)(const void*, const void*) = nullptr;
 };
 
 template <class Params>
 StageUse use(const Stage& stage, Params params) {
-  return {&stage, std::make_shared<Params>(std::move(params))};
+  return {&stage, std::make_shared<Params>(std::move(params)), [](const void* a, const void* b) {
+            return *static_cast<const Params*>(a) == *static_cast<const Params*>(b);
+          }};
 }
 
 /// Whether a method wants the base model, and what it is to it.
@@ -227,6 +231,7 @@ struct Needs {
   int most_models = 1 << 20;
   /// An optional tensor that too few models have is copied from the one that has it, instead of being an error.
   bool lone_passes = false;
+  bool buffers_of_first = false;       ///< Integer tensors may differ between the models: the first model's are taken.
   bool every_model = false;            ///< `missing: skip` cannot help: the method names its models.
 };
 

@@ -15,12 +15,16 @@ struct Op {
   Kind kind = Kind::number;
   double number = 0;
   std::uint32_t input = 0;
+
+  bool operator==(const Op&) const = default;
 };
 
 struct Params {
   std::string formula;
   std::vector<Op> program;  ///< Filled in by check().
   std::size_t depth = 0;    ///< Tiles on the stack at the most.
+
+  bool operator==(const Params&) const = default;
 };
 
 constexpr std::array kFields{

@@ -19,6 +19,8 @@ struct Params {
   AngleAverage angle_average = AngleAverage::cosine;
   Guard guard = Guard::absolute;
   bool clamp = false;
+
+  bool operator==(const Params&) const = default;
 };
 
 constexpr std::array kFields{

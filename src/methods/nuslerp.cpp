@@ -14,6 +14,8 @@ struct Params {
   PerModel<double> weight = 1.0;
   bool nuslerp_flatten = true;
   bool nuslerp_row_wise = false;
+
+  bool operator==(const Params&) const = default;
 };
 
 constexpr std::array kFields{

@@ -13,6 +13,8 @@ namespace {
 struct Params {
   double t = 0;
   Reach scope = Reach::tensor;
+
+  bool operator==(const Params&) const = default;
 };
 
 constexpr std::array kFields{

@@ -13,6 +13,8 @@ struct LinearParams {
   PerModel<double> weight = 1.0;
   bool normalize = true;
   bool trainable_only = false;
+
+  bool operator==(const LinearParams&) const = default;
 };
 extern const Stage linear_combination;
 
@@ -20,6 +22,8 @@ extern const Stage linear_combination;
 struct SumParams {
   PerModel<double> weight = 1.0;
   bool normalize = false;
+
+  bool operator==(const SumParams&) const = default;
 };
 extern const Stage weighted_sum;
 
@@ -36,6 +40,8 @@ struct ElectParams {
   Aggregate aggregate = Aggregate::mean;
   ZeroSign zero_sign = ZeroSign::positive;
   Reach scope = Reach::tensor;  ///< Over what the majority is counted.
+
+  bool operator==(const ElectParams&) const = default;
 };
 extern const Stage elect;
 
@@ -46,6 +52,8 @@ struct TrimParams {
   Reach scope = Reach::tensor;
   Cut cut = Cut::exact;
   bool rescale = false;  ///< Scale what is left to the L1 norm of the whole.
+
+  bool operator==(const TrimParams&) const = default;
 };
 extern const Stage trim;
 
@@ -54,12 +62,16 @@ enum class RescaleBy : std::uint8_t { l1, probability, none };
 struct DareParams {
   PerModel<double> keep = 1.0;  ///< Probability with which an entry stays.
   RescaleBy rescale_by = RescaleBy::probability;
+
+  bool operator==(const DareParams&) const = default;
 };
 extern const Stage dare;
 
 /// Multiplies. In steps/scale.cpp.
 struct ScaleParams {
   PerModel<double> by = 1.0;
+
+  bool operator==(const ScaleParams&) const = default;
 };
 extern const Stage scale;
 

@@ -9,6 +9,8 @@ namespace {
 struct Params {
   Names between;
   std::array<std::uint32_t, 2> inputs{};  ///< Their places, filled in by check().
+
+  bool operator==(const Params&) const = default;
 };
 
 constexpr std::array kFields{

@@ -14,6 +14,8 @@ enum class Norm : std::uint8_t { l2, l1, frobenius };
 struct Params {
   To to = To::mean;
   Norm norm = Norm::l2;
+
+  bool operator==(const Params&) const = default;
 };
 
 constexpr std::array kFields{

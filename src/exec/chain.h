@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/cpu.h"
+#include "core/stage.h"
+#include "plan/plan.h"
+
+namespace merganser::exec {
+
+/// Facts of one row: by link of its chain, by survey of the link's stage. Shared, because a survey of model scope has one
+/// set for all rows.
+using RowFacts = std::vector<std::vector<std::shared_ptr<const Facts>>>;
+RowFacts empty_facts(const plan::PlannedRow& row);
+
+/// The next survey of a row that has no facts yet.
+struct Pending {
+  std::size_t link = 0;
+  std::size_t survey = 0;
+  Scope scope = Scope::none;  ///< none: all facts are there, the row can be merged.
+};
+/// Finds it, and gives surveys that the parameters do not need empty facts on the way.
+Pending next_survey(const plan::PlannedRow& row, RowFacts& facts);
+
+/// The stored bytes of one chunk of a row's inputs.
+struct ChunkBytes {
+  std::uint64_t chunk = 0;                     ///< Number in the row.
+  std::vector<std::span<const std::byte>> models;
+  std::span<const std::byte> base;             ///< Empty where the row has none.
+};
+
+/// What a chunk's inputs held that is no finite number.
+struct NonFinite {
+  std::uint64_t count = 0;
+  std::size_t source = 0;                      ///< First source that had one; models first, then the base.
+};
+
+/// Takes chunks of one row through its chain: widens tiles, puts in minus and plus base where neighbouring stages differ in what
+/// they work on, runs stages and surveys, encodes. Owns the working memory of one thread; which chunks it sees, and in which order,
+/// changes nothing.
+class ChainRunner {
+ public:
+  /// Both must outlive the runner; facts may be added to between chunks.
+  ChainRunner(const plan::Plan& plan, const plan::PlannedRow& row, const RowFacts& facts, Level level);
+  ~ChainRunner();
+  ChainRunner(const ChainRunner&) = delete;
+  ChainRunner& operator=(const ChainRunner&) = delete;
+
+  /// Bytes that a runner for this row allocates.
+  static std::size_t working_bytes(const plan::Plan& plan, const plan::PlannedRow& row);
+
+  /// Folds a chunk into `state` (its reals: sums of this chunk alone) for one survey.
+  NonFinite fold(const ChunkBytes& bytes, const Pending& survey, State& state);
+
+  /// Merges a chunk: writes its elements, encoded, to `out`.
+  NonFinite merge(const ChunkBytes& bytes, std::span<std::byte> out);
+
+ private:
+  template <class T>
+  class Tiles;
+  struct Any;
+  std::unique_ptr<Any> tiles_;
+};
+
+/// Elements of chunk number `chunk`: the last may be shorter.
+std::uint64_t chunk_size(const plan::PlannedRow& row, std::uint64_t chunk);
+
+}  // namespace merganser::exec

@@ -1,0 +1,27 @@
+#include "exec/output_files.h"
+
+namespace merganser::exec {
+
+Result<OutputFiles> OutputFiles::create(const std::filesystem::path& folder, const formats::PlannedCheckpoint& planned) {
+  OutputFiles out;
+  for (const formats::PlannedFile& file : planned.files) {
+    MERGANSER_TRY(OutputFile opened, OutputFile::create(folder / file.name, file.bytes));
+    MERGANSER_TRY(opened.write_all(0, std::as_bytes(std::span(file.header))));
+    out.files_.push_back(std::move(opened));
+  }
+  return out;
+}
+
+Result<void> OutputFiles::write(const formats::Place& place, std::uint64_t offset, std::span<const std::byte> bytes) {
+  return files_[place.file].write_all(place.offset + offset, bytes);
+}
+
+Result<void> OutputFiles::finish(bool sync) {
+  for (OutputFile& file : files_) {
+    if (sync) MERGANSER_TRY(file.sync());
+    MERGANSER_TRY(file.close());
+  }
+  return {};
+}
+
+}  // namespace merganser::exec
