@@ -32,30 +32,30 @@ class Renamed final : public Checkpoint {
 };
 
 std::span<const RenameRule> text_of_vlm() {
-  static const std::array<RenameRule, 3> rules{{
+  static const std::array<RenameRule, 3> kRules{{
       {R"(^model\.language_model\.)", "model."},  // one model class around text and vision
       {R"(^language_model\.(model\.|lm_head\.))", R"(\1)"},  // a whole text model inside
       {R"(^model\.text_model\.)", "model."},
   }};
-  return rules;
+  return kRules;
 }
 
 std::span<const RenameRule> vlm_of_text() {
-  static const std::array<RenameRule, 1> rules{{{R"(^model\.)", "model.language_model."}}};
-  return rules;
+  static const std::array<RenameRule, 1> kRules{{{R"(^model\.)", "model.language_model."}}};
+  return kRules;
 }
 
 std::span<const RenameRule> vision_of_vlm() {
-  static const std::array<RenameRule, 2> rules{{
+  static const std::array<RenameRule, 2> kRules{{
       {R"(^(model\.)?vision_tower\.(vision_tower\.)?vision_model\.)", "vision_model."},
       {R"(^model\.visual\.)", "visual."},
   }};
-  return rules;
+  return kRules;
 }
 
 std::span<const RenameRule> unwrapped() {
-  static const std::array<RenameRule, 1> rules{{{R"(^(?:module\.|_orig_mod\.)+)", ""}}};
-  return rules;
+  static const std::array<RenameRule, 1> kRules{{{R"(^(?:module\.|_orig_mod\.)+)", ""}}};
+  return kRules;
 }
 
 Error refused(const RenameRule& rule, const std::string& why) {
@@ -73,7 +73,7 @@ bool is_name(std::string_view name) {
 }  // namespace
 
 std::span<const RenamePreset> rename_presets() {
-  static const std::array<RenamePreset, 4> presets{{
+  static const std::array<RenamePreset, 4> kPresets{{
       {"text-of-vlm",
        "the language model inside of a vision-language model, as the text model spells it",
        text_of_vlm()},
@@ -85,7 +85,7 @@ std::span<const RenamePreset> rename_presets() {
       {"unwrapped", "without the prefixes of torch.compile and data-parallel wrappers",
        unwrapped()},
   }};
-  return presets;
+  return kPresets;
 }
 
 const RenamePreset* rename_preset(std::string_view name) {
