@@ -142,9 +142,9 @@ base_model: base
 dtype: float33
 models:
   - model: math
-    parameters: {density: 1.5, weight: 1}
+    parameters: {density: dense, weight: 1}
   - model: code
-    parameters: {density: lots, weight: 1}
+    parameters: {density: 0.5, weight: [1, heavy]}
 parameters: {normalize: perhaps}
 missing: sometimes
 """
