@@ -235,7 +235,7 @@ struct MethodDoc {
 std::string_view version();
 
 /// Reads the recipe and the headers of its models and says what a merge would do. `out` may be empty.
-Answer<PlanReport> plan(const RecipeSource& recipe, const std::string& out, const Options& options);
+Answer<PlanReport> plan_merge(const RecipeSource& recipe, const std::string& out, const Options& options);
 
 /// Merges. OUT is a folder, or one file when it ends in `.safetensors`. Either all of it is there afterwards, or nothing changed.
 /// Refuses an OUT that exists and is not an empty folder, without `overwrite`.
@@ -249,7 +249,7 @@ Answer<DiffReport> diff(const std::string& a, const std::string& b, const std::s
                         Listener& listener);
 
 /// Every merge method and step, sorted, methods first.
-std::vector<MethodDoc> methods();
+std::vector<MethodDoc> list_methods();
 
 /// The name in `names` that a mistyped `word` most likely meant, or empty.
 std::string nearest(std::string_view word, const std::vector<std::string>& names);

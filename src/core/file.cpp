@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <random>
 #include <system_error>
 #include <utility>
 
@@ -218,6 +217,17 @@ Result<void> write_small_file(const fs::path& path, std::string_view text) {
   return file.close();
 }
 
+std::vector<std::string> list_folder(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code failure;  // the range form of this loop throws when a folder goes away meanwhile
+  for (fs::directory_iterator at(folder, failure), end; !failure && at != end;
+       at.increment(failure)) {
+    names.push_back(at->path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 Result<void> sync_folder(const fs::path& folder) {
   int fd = file_calls().open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (fd < 0) return io_error("cannot be opened", folder, errno);
@@ -277,11 +287,14 @@ Result<fs::path> resolve_inside(const fs::path& root, const fs::path& relative) 
   return real;
 }
 
-Result<StagedFolder> StagedFolder::create(const fs::path& out) {
+Result<StagedFolder> StagedFolder::create(const fs::path& out, bool replace) {
   StagedFolder folder;
   folder.out_ = without_slash(out);
+  folder.replace_ = replace;
   std::error_code failure;
-  if (fs::exists(fs::symlink_status(folder.out_, failure)) && !fs::is_empty(folder.out_, failure)) {
+  const bool exists = fs::exists(fs::symlink_status(folder.out_, failure));
+  const bool empty_folder = fs::is_directory(folder.out_, failure) && fs::is_empty(folder.out_, failure);
+  if (exists && !empty_folder && !replace) {
     return Error{.code = Code::output_exists,
                  .message = "exists already and is not an empty folder",
                  .file = folder.out_.string()};
@@ -289,10 +302,13 @@ Result<StagedFolder> StagedFolder::create(const fs::path& out) {
   const fs::path parent = parent_of(folder.out_);
   fs::create_directories(parent, failure);
   if (failure) return io_error("cannot be created", parent, failure.value());
-  std::random_device random;
   for (;;) {
+    unsigned random = 0;
+    if (::getentropy(&random, sizeof random) != 0) {
+      return io_error("cannot be given a name of its own", parent, errno);
+    }
     char suffix[16];
-    std::snprintf(suffix, sizeof suffix, "%08x", random());
+    std::snprintf(suffix, sizeof suffix, "%08x", random);
     fs::path path = parent / ("." + folder.out_.filename().string() + ".merganser-" + suffix);
     if (::mkdir(path.c_str(), 0777) == 0) {
       folder.path_ = std::move(path);
@@ -307,6 +323,7 @@ StagedFolder::StagedFolder(StagedFolder&& other) noexcept { *this = std::move(ot
 StagedFolder& StagedFolder::operator=(StagedFolder&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(out_, other.out_);
+  std::swap(replace_, other.replace_);
   return *this;
 }
 
@@ -317,9 +334,26 @@ StagedFolder::~StagedFolder() {
 
 Result<void> StagedFolder::commit() {
   MERGANSER_TRY(sync_folder(path_));
-  MERGANSER_TRY(rename_path(path_, out_));
+  MERGANSER_TRY(move_into_place(path_));
   path_.clear();
-  return sync_folder(parent_of(out_));
+  return {};
+}
+
+Result<void> StagedFolder::commit_file(const fs::path& name) { return move_into_place(path_ / name); }
+
+/// What is to be replaced steps aside first and comes back when the new one cannot take its place.
+Result<void> StagedFolder::move_into_place(const fs::path& from) {
+  std::error_code failure;
+  const fs::path parent = parent_of(out_);
+  const fs::path aside = parent / (path_.filename().string() + ".replaced");
+  const bool replaces = replace_ && fs::exists(fs::symlink_status(out_, failure));
+  if (replaces) MERGANSER_TRY(rename_path(out_, aside));
+  if (auto moved = rename_path(from, out_); !moved) {
+    if (replaces) fs::rename(aside, out_, failure);
+    return moved;
+  }
+  if (replaces) fs::remove_all(aside, failure);
+  return sync_folder(parent);
 }
 
 }  // namespace merganser

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/checkpoint.h"
 #include "core/result.h"
@@ -109,6 +110,9 @@ Result<std::string> read_small_file(const std::filesystem::path& path, std::uint
 /// Creates `path`, which must not exist, with `text`, and syncs it. Errors: output_exists, io.
 Result<void> write_small_file(const std::filesystem::path& path, std::string_view text);
 
+/// Names in a folder, sorted; empty when it cannot be listed.
+std::vector<std::string> list_folder(const std::filesystem::path& folder);
+
 /// Makes names that were created or renamed in `folder` durable. Errors: io.
 Result<void> sync_folder(const std::filesystem::path& folder);
 
@@ -132,9 +136,10 @@ Result<std::filesystem::path> resolve_inside(const std::filesystem::path& root,
 /// committed.
 class StagedFolder {
  public:
-  /// Creates missing parents of `out` as well. Errors: output_exists when `out` exists and is not
-  /// an empty folder; io.
-  static Result<StagedFolder> create(const std::filesystem::path& out);
+  /// Creates missing parents of `out` as well. With `replace`, what is at `out` stays until commit
+  /// and makes way then. Errors: output_exists when `out` exists, is not an empty folder and is not
+  /// to be replaced; io.
+  static Result<StagedFolder> create(const std::filesystem::path& out, bool replace = false);
 
   StagedFolder(StagedFolder&& other) noexcept;
   StagedFolder& operator=(StagedFolder&& other) noexcept;
@@ -145,11 +150,16 @@ class StagedFolder {
 
   /// Syncs the folder, gives it its name and syncs the parent. Errors: output_exists, io.
   Result<void> commit();
+  /// The same for one file of it, which becomes `out`; the rest of the folder is removed.
+  Result<void> commit_file(const std::filesystem::path& name);
 
  private:
   StagedFolder() = default;
+  Result<void> move_into_place(const std::filesystem::path& from);
+
   std::filesystem::path path_;  ///< Empty when there is nothing to remove.
   std::filesystem::path out_;
+  bool replace_ = false;
 };
 
 }  // namespace merganser

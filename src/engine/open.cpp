@@ -1,0 +1,123 @@
+#include "engine/open.h"
+
+#include <filesystem>
+
+#include "core/file.h"
+#include "methods/registry.h"
+#include "views/rename.h"
+
+namespace merganser::engine {
+namespace {
+
+constexpr std::uint64_t kRecipeBytes = 16'000'000;
+
+std::vector<std::string> parameter_names(const Method& method) {
+  std::vector<std::string> names;
+  for (const Field& field : method.fields.list) names.emplace_back(field.name);
+  if (!method.fields.variants.empty()) names.emplace_back("variant");
+  return names;
+}
+
+/// What recipes may speak of, from the registry.
+const recipe::Vocabulary& vocabulary() {
+  static const recipe::Vocabulary known = [] {
+    recipe::Vocabulary v;
+    for (const Method* method : methods::methods()) {
+      v.methods.emplace_back(method->name);
+      v.parameters.emplace(method->name, parameter_names(*method));
+    }
+    for (const Method* step : methods::steps()) {
+      v.steps.emplace_back(step->name);
+      v.step_parameters.emplace(step->name, parameter_names(*step));
+    }
+    return v;
+  }();
+  return known;
+}
+
+Result<std::shared_ptr<const Checkpoint>> view_of(const recipe::Input& input, const std::shared_ptr<const formats::Model>& model) {
+  // The view keeps the model alive, not only its weights.
+  std::shared_ptr<const Checkpoint> weights(model, model->weights.get());
+  if (input.rename.empty()) return weights;
+  std::vector<views::RenameRule> rules;
+  for (const recipe::Rename& rename : input.rename) rules.push_back({rename.match, rename.to});
+  MERGANSER_TRY(std::unique_ptr<Checkpoint> view, views::rename(weights, rules));
+  return std::shared_ptr<const Checkpoint>(std::move(view));
+}
+
+Error placed(Error error, const recipe::Recipe& recipe, const recipe::Mark& mark) {
+  if (error.code == Code::model_not_found || error.file.empty()) {
+    error.file = recipe.file;
+    error.line = mark.line;
+    error.column = mark.column;
+  }
+  return error;
+}
+
+}  // namespace
+
+bool is_single_file(const std::string& out) { return std::filesystem::path(out).extension() == ".safetensors"; }
+
+Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source) {
+  std::string text = source.text;
+  std::string name = "<string>";
+  if (!source.path.empty()) {
+    auto read = read_small_file(source.path, kRecipeBytes);
+    if (!read) {
+      Error error = std::move(read).error();
+      error.code = Code::usage;
+      return error;
+    }
+    text = *std::move(read);
+    name = source.path;
+  }
+  return recipe::parse(std::move(text), name, vocabulary(), {source.set, source.variables});
+}
+
+Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe, const Options& options) {
+  std::map<std::string, std::shared_ptr<const formats::Model>> opened;
+  std::vector<plan::Input> inputs;
+  std::vector<Error> errors;
+  for (const recipe::Input& wanted : recipe.inputs) {
+    auto& model = opened[wanted.ref.path];
+    if (model == nullptr) {
+      auto found = formats::open_model(wanted.ref.path, {.lenient = options.lenient});
+      if (!found) {
+        errors.push_back(placed(std::move(found).error(), recipe, wanted.ref.mark));
+        continue;
+      }
+      model = std::make_shared<const formats::Model>(*std::move(found));
+    }
+    auto weights = view_of(wanted, model);
+    if (!weights) {
+      errors.push_back(placed(std::move(weights).error(), recipe, wanted.ref.mark));
+      continue;
+    }
+    plan::Input input{wanted.name, model, *std::move(weights), {}};
+    input.architecture = architecture::describe(*input.weights, model->config);
+    if (!wanted.ref.override_architecture.empty()) input.architecture.class_name = wanted.ref.override_architecture;
+    inputs.push_back(std::move(input));
+  }
+  if (!errors.empty()) return errors;
+  return inputs;
+}
+
+Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out, const Options& options) {
+  if (options.strict && !recipe.warnings.empty()) return recipe.warnings;
+  auto inputs = open_inputs(recipe, options);
+  if (!inputs) return inputs.errors();
+  auto plan = plan::make(std::move(recipe), *std::move(inputs),
+                         {.allow_crimes = options.allow_crimes,
+                          .single_file = is_single_file(out),
+                          .shard_size = options.shard_bytes,
+                          .seed = options.seed,
+                          .version = std::string(version())});
+  if (!plan || !options.strict || plan->disagreements.empty()) return plan;
+  std::vector<Error> errors;
+  for (const plan::Disagreement& d : plan->disagreements) {
+    errors.push_back({.code = Code::disagreement, .message = "the models disagree on " + d.what + ": " + d.detail, .file = plan->recipe.file});
+  }
+  return errors;
+}
+
+}  // namespace merganser::engine

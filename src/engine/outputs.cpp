@@ -1,0 +1,108 @@
+#include "engine/outputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/file.h"
+#include "core/hash.h"
+
+namespace merganser::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kCompanionBytes = 1'000'000'000;
+
+/// Companions that are no part of the tokenizer: copied whatever `copy_tokenizer` says.
+constexpr std::array<std::string_view, 7> kNotTokenizer{
+    "generation_config.json",      "preprocessor_config.json",       "processor_config.json",
+    "video_preprocessor_config.json", "image_processor_config.json", "modules.json",
+    "config_sentence_transformers.json"};
+
+bool is_wanted(const fs::path& companion, const Options& options) {
+  if (companion.extension() == ".py") return options.copy_code;
+  if (options.copy_tokenizer) return true;
+  return std::find(kNotTokenizer.begin(), kNotTokenizer.end(), companion.string()) != kNotTokenizer.end();
+}
+
+Result<void> copy_companion(const fs::path& from, const fs::path& to) {
+  MERGANSER_TRY(const std::string text, read_small_file(from, kCompanionBytes));
+  std::error_code failure;
+  fs::create_directories(to.parent_path(), failure);
+  if (failure) return io_error("cannot be created", to.parent_path(), failure.value());
+  return write_small_file(to, text);
+}
+
+/// A reference that looks like `org/name` on a hub and is no local path.
+bool looks_like_hub(const std::string& path) {
+  std::error_code failure;
+  return !path.empty() && path.front() != '/' && path.front() != '~' && path.front() != '.' &&
+         std::count(path.begin(), path.end(), '/') == 1 && !fs::exists(path, failure);
+}
+
+}  // namespace
+
+Result<void> write_companions(const plan::Plan& plan, const exec::Outcome& outcome, const fs::path& folder, const Options& options) {
+  const formats::Model& like = *plan.inputs[plan.like].model;
+  for (const fs::path& companion : like.companions) {
+    if (is_wanted(companion, options)) MERGANSER_TRY(copy_companion(like.path / companion, folder / companion));
+  }
+  MERGANSER_TRY(write_small_file(folder / "merganser.yml", plan.recipe.resolved));
+  MERGANSER_TRY(write_small_file(folder / "merganser.json", record_json(plan, outcome)));
+  if (options.write_model_card) {
+    MERGANSER_TRY(write_small_file(folder / "mergekit_config.yml", plan.recipe.resolved));
+    MERGANSER_TRY(write_small_file(folder / "README.md", model_card(plan)));
+  }
+  // Last, so that a folder without them is seen to be incomplete.
+  if (!plan.files.index.empty()) MERGANSER_TRY(write_small_file(folder / formats::kIndexName, plan.files.index));
+  if (!plan.config.empty()) MERGANSER_TRY(write_small_file(folder / "config.json", plan.config.text()));
+  return {};
+}
+
+std::string record_json(const plan::Plan& plan, const exec::Outcome& outcome) {
+  nlohmann::ordered_json record;
+  record["merganser_version"] = version();
+  record["recipe_hash"] = hash_hex(std::as_bytes(std::span(plan.recipe.resolved)));
+  record["method"] = plan.recipe.method;
+  record["seed"] = plan.seed;
+  for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
+    nlohmann::ordered_json input;
+    input["name"] = plan.inputs[i].name;
+    if (!plan.recipe.inputs[i].ref.revision.empty()) input["revision"] = plan.recipe.inputs[i].ref.revision;
+    input["hash"] = outcome.input_hashes[i];
+    record["inputs"].push_back(std::move(input));
+  }
+  record["merged"] = outcome.merged;
+  record["copied"] = outcome.copied;
+  record["written_bytes"] = outcome.written_bytes;
+  for (std::size_t i = 0; i < plan.rows.size(); ++i) record["tensors"][plan.rows[i].name] = outcome.hashes[i];
+  return record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string model_card(const plan::Plan& plan) {
+  const recipe::Recipe& recipe = plan.recipe;
+  std::string card = "---\n";
+  std::set<std::string> hub;
+  for (const recipe::Input& input : recipe.inputs) {
+    if (looks_like_hub(input.ref.path)) hub.insert(input.ref.path);
+  }
+  if (!hub.empty()) card += "base_model:\n";
+  for (const std::string& id : hub) card += "- " + id + "\n";
+  card += "library_name: transformers\ntags:\n- merganser\n- mergekit\n- merge\n---\n\n";
+  card += fmt::format("# {}\n\nMerged with merganser {} by the method `{}`.\n\n", recipe.name.empty() ? "merge" : recipe.name, version(),
+                      recipe.method);
+  if (recipe.base) card += fmt::format("Base model: {}\n\n", plan.inputs[*recipe.base].name);
+  card += "Models:\n\n";
+  for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
+    if (recipe.base != i && !recipe.inputs[i].donor) card += fmt::format("* {}\n", plan.inputs[i].name);
+  }
+  card += "\nRecipe:\n\n```yaml\n" + recipe.resolved;
+  if (!recipe.resolved.ends_with('\n')) card += "\n";
+  return card + "```\n";
+}
+
+}  // namespace merganser::engine
