@@ -1,6 +1,5 @@
 #include "formats/companions.h"
 
-#include <algorithm>
 #include <array>
 #include <set>
 #include <string_view>
@@ -127,23 +126,20 @@ Result<std::vector<fs::path>> find_companions(const fs::path& folder, const Conf
   for (const std::string_view name : kNames) {
     if (is_file(folder / name)) found.insert(name);
   }
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const fs::path name = entry.path().filename();
-    if (name.extension() == ".tiktoken" && is_file(entry.path())) found.insert(name);
-    if (is_module_folder(name.string()) && is_file(entry.path() / "config.json")) {
-      found.insert(name / "config.json");
-      if (holds_weights(entry.path())) {
-        notes.push_back(
-            fmt::format("{} has weights of its own, which are neither merged nor copied",
-                        printable(name.string())));
+  for (const std::string& name : list_folder(folder)) {
+    if (name.ends_with(".tiktoken") && is_file(folder / name)) found.insert(name);
+    if (is_module_folder(name) && is_file(folder / name / "config.json")) {
+      found.insert(fs::path(name) / "config.json");
+      if (holds_weights(folder / name)) {
+        notes.push_back(fmt::format(
+            "{} has weights of its own, which are neither merged nor copied", printable(name)));
       }
     }
   }
   const fs::path templates = "additional_chat_templates";
-  for (const auto& entry : fs::directory_iterator(folder / templates, ignored)) {
-    if (entry.path().extension() == ".jinja" && is_file(entry.path())) {
-      found.insert(templates / entry.path().filename());
+  for (const std::string& name : list_folder(folder / templates)) {
+    if (name.ends_with(".jinja") && is_file(folder / templates / name)) {
+      found.insert(templates / name);
     }
   }
 

@@ -30,17 +30,6 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-/// Names in a folder, sorted; empty when it cannot be listed.
-std::vector<std::string> list(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    names.push_back(entry.path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 /// Insertions, deletions and replacements that make one word the other.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -61,14 +50,14 @@ Error not_found(const fs::path& path) {
   const fs::path parent = plain.has_parent_path() ? plain.parent_path() : fs::path(".");
   const std::string wanted = plain.filename().string();
   std::vector<std::string> near;
-  for (const std::string& name : list(parent)) {
+  for (const std::string& name : list_folder(parent)) {
     const bool alike = distance(wanted, name) <= std::max<std::size_t>(wanted.size() / 3, 1);
     if (alike && near.size() < kMostNames) near.push_back(printable(name));
   }
   std::string hint;
   if (!near.empty()) {
     hint = fmt::format("{} has {}", parent.string(), fmt::join(near, ", "));
-  } else if (!fs::exists(parent)) {
+  } else if (std::error_code ignored; !fs::exists(parent, ignored)) {
     hint = fmt::format("there is no folder {} either; a model of the hub must be downloaded first",
                        parent.string());
   }
@@ -165,7 +154,7 @@ Result<fs::path> choose_weights(const fs::path& folder, const Config& config,
     return folder / kIndex;
   }
   if (single) return folder / kSingle;
-  const std::vector<std::string> names = list(folder);
+  const std::vector<std::string> names = list_folder(folder);
   const std::vector<std::string> others = candidates(names);
   if (others.size() == 1) return folder / others.front();
   if (others.empty()) return no_weights(folder, names);

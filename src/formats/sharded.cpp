@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -184,16 +185,10 @@ Result<void> check_map(const std::vector<Mapped>& map, const std::vector<TensorI
 /// IX-4: shards lying about that the index does not name are not read.
 void note_unnamed_files(const fs::path& folder, const std::vector<std::string>& shards,
                         const Reading& reading) {
-  std::error_code ignored;
-  std::vector<std::string> unnamed;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::string& name : list_folder(folder)) {
     if (!name.ends_with(".safetensors") || name == "model.safetensors")
-      continue;  // that one: see open_model()
-    if (!std::binary_search(shards.begin(), shards.end(), name)) unnamed.push_back(name);
-  }
-  std::sort(unnamed.begin(), unnamed.end());
-  for (const std::string& name : unnamed) {
+      continue;  // see open_model()
+    if (std::binary_search(shards.begin(), shards.end(), name)) continue;
     reading.note(
         fmt::format("{} is not named by the index and was not read [IX-4]", printable(name)));
   }
@@ -214,13 +209,12 @@ Result<std::unique_ptr<Checkpoint>> open_sharded(const fs::path& index_path,
   names.erase(std::unique(names.begin(), names.end()), names.end());
 
   std::vector<std::unique_ptr<Checkpoint>> shards;
-  std::vector<ShardedCheckpoint::Place> unsorted;
+  std::vector<ShardedCheckpoint::Place> places;
   for (const std::string& name : names) {
     MERGANSER_TRY(const fs::path path, shard_path(name, folder, reading));
     MERGANSER_TRY(auto shard, open_safetensors(path, options, notes));
     for (std::size_t i = 0; i < shard->tensors().size(); ++i) {
-      unsorted.push_back(
-          {static_cast<std::uint32_t>(shards.size()), static_cast<std::uint32_t>(i)});
+      places.push_back({static_cast<std::uint32_t>(shards.size()), static_cast<std::uint32_t>(i)});
     }
     shards.push_back(std::move(shard));
   }
@@ -228,7 +222,6 @@ Result<std::unique_ptr<Checkpoint>> open_sharded(const fs::path& index_path,
   const auto info = [&shards](ShardedCheckpoint::Place place) -> const TensorInfo& {
     return shards[place.shard]->tensors()[place.tensor];
   };
-  std::vector<ShardedCheckpoint::Place> places = std::move(unsorted);
   std::sort(places.begin(), places.end(),
             [&](auto a, auto b) { return info(a).name < info(b).name; });
   const auto twice = std::adjacent_find(
