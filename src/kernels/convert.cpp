@@ -70,10 +70,9 @@ inline constexpr bool kIsNative = std::is_same_v<F, F32> || std::is_same_v<F, F6
 template <class F>
 using Native = std::conditional_t<std::is_same_v<F, F64>, double, float>;
 
-template <class Bits>
-constexpr Bits magnitude(Bits bits) {
-  return static_cast<Bits>(bits & static_cast<Bits>(~Bits{0}) >> 1);
-}
+/// All bits but the sign.
+template <class F>
+inline constexpr auto kMagnitude = static_cast<typename F::Bits>(typename F::Bits(~0ULL) >> 1);
 
 /// 2^exponent, for the normal range of T.
 template <class T>
@@ -85,7 +84,7 @@ constexpr T power_of_two(int exponent) {
 /// 1 when the stored value is infinite or NaN.
 template <class F>
 std::uint32_t is_non_finite(typename F::Bits stored) {
-  return magnitude(stored) >= F::kTop ? 1 : 0;
+  return (stored & kMagnitude<F>) >= F::kTop ? 1 : 0;
 }
 
 /// The value of a stored code. Every 8- and 16-bit type fits in a float.
@@ -93,22 +92,24 @@ template <class F, class T>
 T decode(typename F::Bits stored) {
   if constexpr (kIsNative<F>) {
     return static_cast<T>(std::bit_cast<Native<F>>(stored));
+  } else if constexpr (std::is_same_v<F, Bf16>) {
+    return static_cast<T>(std::bit_cast<float>(std::uint32_t{stored} << 16));
   } else {
     constexpr int kUp = F32::kMantissa - F::kMantissa;
     constexpr std::uint32_t kRebias = std::uint32_t{F32::kBias - F::kBias} << F32::kMantissa;
-    const std::uint32_t size = magnitude(stored);
-    const std::uint32_t sign = std::uint32_t{stored} >> (kBits<F> - 1) << 31;
+    const std::uint32_t code = stored;
+    const std::uint32_t size = code & kMagnitude<F>;
+    const std::uint32_t sign = code >> (kBits<F> - 1) << 31;
     std::uint32_t bits = (size << kUp) + kRebias;
-    if constexpr (kRebias != 0) {
-      // Too small for an exponent: a whole number of smallest steps.
-      constexpr float kStep = power_of_two<float>(1 - F::kBias - F::kMantissa);
-      const float small = static_cast<float>(static_cast<std::int32_t>(size)) * kStep;
-      bits = size >> F::kMantissa == 0 ? std::bit_cast<std::uint32_t>(small) : bits;
-      constexpr bool kHasInfinity = F::kTop != F::kNan;
-      // The top exponent of 5 bits is 31; a second rebias takes it to 255.
-      const std::uint32_t special = kHasInfinity ? bits + kRebias : 0x7FC0'0000;
-      bits = size >= F::kTop ? special : bits;
-    }
+    // Too small for an exponent: a whole number of smallest steps.
+    constexpr float kStep = power_of_two<float>(1 - F::kBias - F::kMantissa);
+    const auto whole = static_cast<std::int32_t>(size);  // x86 vectors compare and convert signed
+    const float small = static_cast<float>(whole) * kStep;
+    bits = whole < (1 << F::kMantissa) ? std::bit_cast<std::uint32_t>(small) : bits;
+    // The top exponent of 5 bits is 31; a second rebias takes it to 255.
+    constexpr bool kHasInfinity = F::kTop != F::kNan;
+    const std::uint32_t special = kHasInfinity ? bits + kRebias : 0x7FC0'0000;
+    bits = whole >= F::kTop ? special : bits;
     return static_cast<T>(std::bit_cast<float>(bits | sign));
   }
 }
@@ -123,7 +124,7 @@ typename F::Bits encode(T value) {
     return std::bit_cast<typename F::Bits>(static_cast<Native<F>>(value));
   } else {
     const Bits bits = std::bit_cast<Bits>(value);
-    const Bits size = magnitude(bits);
+    const Bits size = bits & kMagnitude<L>;
     const Bits sign = bits >> (kBits<L> - 1) << (kBits<F> - 1);
     // Adding half a step less one, plus the bit that will be last, carries upwards exactly when
     // the value lies above the middle, or on it with an odd last bit. The carry may run into the
