@@ -35,7 +35,8 @@ std::size_t match_one(std::string_view glob, char c) {
   if (glob.empty() || glob[0] == '*') return 0;
   if (glob[0] == '?') return 1;
   if (glob[0] == '[') {
-    if (const std::size_t length = set_length(glob); length > 0) return set_holds(glob.substr(0, length), c) ? length : 0;
+    if (const std::size_t length = set_length(glob); length > 0)
+      return set_holds(glob.substr(0, length), c) ? length : 0;
   }
   return glob[0] == c ? 1 : 0;
 }

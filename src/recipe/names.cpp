@@ -24,7 +24,8 @@ std::vector<std::string> assign_names(const std::vector<Unnamed>& models) {
     if (name.empty()) {
       const std::string stem = last_component(model.path);
       name = stem;
-      for (int n = 2; taken.count(name) || (name == "base" && !model.is_base); ++n) name = stem + "-" + std::to_string(n);
+      for (int n = 2; taken.count(name) || (name == "base" && !model.is_base); ++n)
+        name = stem + "-" + std::to_string(n);
       taken.insert(name);
     }
     names.push_back(std::move(name));

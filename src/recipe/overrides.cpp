@@ -13,7 +13,20 @@ namespace {
 using Path = std::vector<std::string>;
 
 /// What a node of the tree is, which decides how the next part of a path is understood.
-enum class Level { recipe, models, model, source, slices, slice, modules, module, parameters, steps, step, free };
+enum class Level {
+  recipe,
+  models,
+  model,
+  source,
+  slices,
+  slice,
+  modules,
+  module,
+  parameters,
+  steps,
+  step,
+  free
+};
 
 Path split(const std::string& path) {
   Path parts;
@@ -65,7 +78,8 @@ std::vector<std::string> names_of(const Node& list, Level level, const std::stri
       const Entry* name = item.find("name");
       const Entry* model = item.find("model");
       const std::string path = model ? path_of(model->value) : "";
-      models.push_back({name && name->value.is_scalar() ? name->value.scalar.text : "", path, !base.empty() && path == base});
+      models.push_back({name && name->value.is_scalar() ? name->value.scalar.text : "", path,
+                        !base.empty() && path == base});
     }
     names = assign_names(models);
   }
@@ -74,11 +88,16 @@ std::vector<std::string> names_of(const Node& list, Level level, const std::stri
 
 Level element_level(Level list, bool in_slice) {
   switch (list) {
-    case Level::models: return in_slice ? Level::source : Level::model;
-    case Level::slices: return Level::slice;
-    case Level::modules: return Level::module;
-    case Level::steps: return Level::step;
-    default: return Level::free;
+    case Level::models:
+      return in_slice ? Level::source : Level::model;
+    case Level::slices:
+      return Level::slice;
+    case Level::modules:
+      return Level::module;
+    case Level::steps:
+      return Level::step;
+    default:
+      return Level::free;
   }
 }
 
@@ -90,19 +109,25 @@ Level member_level(Level map, const std::string& key) {
   if (key == "slices" && (map == Level::recipe || map == Level::module)) return Level::slices;
   if (key == "sources" && map == Level::slice) return Level::models;
   if (map == Level::modules) return Level::module;
-  const bool holds_parameters = map == Level::recipe || map == Level::module || map == Level::slice ||
-                                map == Level::model || map == Level::source;
+  const bool holds_parameters = map == Level::recipe || map == Level::module ||
+                                map == Level::slice || map == Level::model || map == Level::source;
   return key == "parameters" && holds_parameters ? Level::parameters : Level::free;
 }
 
 const std::vector<std::string>* known_keys(Level map) {
   switch (map) {
-    case Level::recipe: return &keys::kRecipe;
-    case Level::model: return &keys::kModel;
-    case Level::source: return &keys::kSource;
-    case Level::slice: return &keys::kSlice;
-    case Level::module: return &keys::kModule;
-    default: return nullptr;
+    case Level::recipe:
+      return &keys::kRecipe;
+    case Level::model:
+      return &keys::kModel;
+    case Level::source:
+      return &keys::kSource;
+    case Level::slice:
+      return &keys::kSlice;
+    case Level::module:
+      return &keys::kModule;
+    default:
+      return nullptr;
   }
 }
 
@@ -113,7 +138,8 @@ bool contains(const std::vector<std::string>& words, const std::string& word) {
 /// One `--set` on one document.
 class Setter {
  public:
-  Setter(const Path& path, Node value, int index, const Node& document, const Vocabulary& vocabulary, Problems& problems)
+  Setter(const Path& path, Node value, int index, const Node& document,
+         const Vocabulary& vocabulary, Problems& problems)
       : path_(path), value_(std::move(value)), place_{{}, index}, problems_(problems) {
     if (const Entry* base = document.find("base_model")) base_ = path_of(base->value);
     const auto parameters = vocabulary.parameters.find(method_of(document));
@@ -129,7 +155,9 @@ class Setter {
     } else if (node.is_map() || node.is_null()) {
       set_member(node, level, at);
     } else {
-      refuse("\"" + dotted(path_, 0, at) + "\" is " + std::string(node.kind_name()) + " and has nothing inside", "");
+      refuse("\"" + dotted(path_, 0, at) + "\" is " + std::string(node.kind_name()) +
+                 " and has nothing inside",
+             "");
     }
   }
 
@@ -137,7 +165,8 @@ class Setter {
   void refuse(std::string message, const std::string& near_path) {
     if (refused_) return;  // `*` would say it once for every model
     refused_ = true;
-    problems_.error(Code::usage, place_, std::move(message), near_path.empty() ? "" : "did you mean " + near_path + "?",
+    problems_.error(Code::usage, place_, std::move(message),
+                    near_path.empty() ? "" : "did you mean " + near_path + "?",
                     dotted(path_, 0, path_.size()));
   }
 
@@ -163,15 +192,20 @@ class Setter {
     // A name may hold dots: the longest that fits wins, and a name before an index.
     for (std::size_t last = path_.size(); last > at; --last) {
       const auto found = std::find(names.begin(), names.end(), dotted(path_, at, last));
-      if (found != names.end()) return set(list.items[static_cast<std::size_t>(found - names.begin())], inner, last);
+      if (found != names.end())
+        return set(list.items[static_cast<std::size_t>(found - names.begin())], inner, last);
     }
     if (error == std::errc() && end == part.data() + part.size()) {
       if (index < list.items.size()) return set(list.items[index], inner, at + 1);
       const std::string whole = dotted(path_, 0, at);
-      return refuse("\"" + whole + "\" has " + std::to_string(list.items.size()) + " entries, counted from 0", "");
+      return refuse(
+          "\"" + whole + "\" has " + std::to_string(list.items.size()) + " entries, counted from 0",
+          "");
     }
     const std::string near = nearest(part, names);
-    const std::string kind = level == Level::models ? "model" : level == Level::steps ? "step" : "entry";
+    const std::string kind = level == Level::models  ? "model"
+                             : level == Level::steps ? "step"
+                                                     : "entry";
     refuse("there is no " + kind + " \"" + part + "\" in \"" + dotted(path_, 0, at) + "\"" +
                (near.empty() && !names.empty() ? ", which has " + join(names) : std::string()),
            instead(at, at + 1, near));
@@ -189,11 +223,13 @@ class Setter {
       return refuse_key(level, *known, at);
     }
     if (level == Level::parameters) {
-      if (last && parameters_ && !contains(*parameters_, key) && !map.find(key)) return refuse_key(level, *parameters_, at);
+      if (last && parameters_ && !contains(*parameters_, key) && !map.find(key))
+        return refuse_key(level, *parameters_, at);
     } else if (level == Level::step) {
       const Entry* step = map.find("step");
       const auto own = step ? steps_->find(step->value.scalar.text) : steps_->end();
-      if (own != steps_->end() && key != "step" && !contains(own->second, key)) return refuse_key(level, own->second, at);
+      if (own != steps_->end() && key != "step" && !contains(own->second, key))
+        return refuse_key(level, own->second, at);
     } else if (level == Level::modules && !map.find(key)) {
       std::vector<std::string> names;
       for (const Entry& entry : map.entries) names.push_back(entry.key);
@@ -202,7 +238,9 @@ class Setter {
     const Level inner = member_level(level, key);
     const bool is_list = inner == Level::models || inner == Level::slices || inner == Level::steps;
     if (is_list && !last && !given(map, key)) {
-      return refuse((at == 0 ? "the recipe" : "\"" + dotted(path_, 0, at) + "\"") + " has no \"" + key + "\"", "");
+      return refuse(
+          (at == 0 ? "the recipe" : "\"" + dotted(path_, 0, at) + "\"") + " has no \"" + key + "\"",
+          "");
     }
     set(member(map, key), inner, at + 1);
   }
@@ -271,27 +309,31 @@ Node& pick(std::vector<Node>& documents, const Path& path, std::size_t& at) {
 
 }  // namespace
 
-void apply_overrides(std::vector<Node>& documents, const Overrides& overrides, const Vocabulary& vocabulary,
-                     Problems& problems) {
+void apply_overrides(std::vector<Node>& documents, const Overrides& overrides,
+                     const Vocabulary& vocabulary, Problems& problems) {
   for (std::size_t i = 0; i < overrides.set.size(); ++i) {
     const auto& [text, value_text] = overrides.set[i];
     const int index = static_cast<int>(i);
     auto value = read_yaml(value_text, "", Places(value_text));
     if (!value || value->documents.size() > 1) {
       problems.error(Code::usage, Place{{}, index},
-                     value ? "the value is more than one YAML document" : std::string("the value is ") + value.error().message);
+                     value ? "the value is more than one YAML document"
+                           : std::string("the value is ") + value.error().message);
       continue;
     }
     Node node = value->documents.empty() ? Node{} : std::move(value->documents.front());
     mark_as(node, index);
     const Path path = split(text);
-    if (std::any_of(path.begin(), path.end(), [](const std::string& part) { return part.empty(); })) {
-      problems.error(Code::usage, Place{{}, index}, "the path has an empty part", "--set parameters.lambda=0.5");
+    if (std::any_of(path.begin(), path.end(),
+                    [](const std::string& part) { return part.empty(); })) {
+      problems.error(Code::usage, Place{{}, index}, "the path has an empty part",
+                     "--set parameters.lambda=0.5");
       continue;
     }
     std::size_t at = 0;
     Node& document = pick(documents, path, at);
-    Setter(path, std::move(node), index, document, vocabulary, problems).set(document, Level::recipe, at);
+    Setter(path, std::move(node), index, document, vocabulary, problems)
+        .set(document, Level::recipe, at);
   }
 }
 

@@ -12,7 +12,8 @@ namespace merganser::recipe {
 namespace {
 
 /// Names of documents: at most one has none, no two are equal, and none waits for itself.
-void check_documents(const std::vector<Recipe>& recipes, const std::vector<Node>& documents, Problems& problems) {
+void check_documents(const std::vector<Recipe>& recipes, const std::vector<Node>& documents,
+                     Problems& problems) {
   if (recipes.size() < 2) return;
   std::map<std::string, std::size_t> first;
   for (std::size_t i = 0; i < recipes.size(); ++i) {
@@ -21,17 +22,21 @@ void check_documents(const std::vector<Recipe>& recipes, const std::vector<Node>
     const auto [other, fresh] = first.try_emplace(recipes[i].name, i);
     if (fresh) continue;
     if (recipes[i].name.empty()) {
-      problems.error(Code::recipe_conflict, place, "only one recipe of the file may have no name", "name: step");
+      problems.error(Code::recipe_conflict, place, "only one recipe of the file may have no name",
+                     "name: step");
     } else {
-      problems.error(Code::recipe_conflict, place, "two recipes are called \"" + recipes[i].name + "\"", {}, recipes[i].name);
+      problems.error(Code::recipe_conflict, place,
+                     "two recipes are called \"" + recipes[i].name + "\"", {}, recipes[i].name);
     }
   }
   if (problems.count() > 0) return;
   const StageOrder stages = order_stages(recipes);
   if (stages.cycle.empty()) return;
   std::string path;
-  for (const std::size_t i : stages.cycle) path += (path.empty() ? "\"" : " needs \"") + recipes[i].name + "\"";
-  problems.error(Code::recipe_conflict, documents[stages.cycle.front()].place, "recipes wait for one another: " + path);
+  for (const std::size_t i : stages.cycle)
+    path += (path.empty() ? "\"" : " needs \"") + recipes[i].name + "\"";
+  problems.error(Code::recipe_conflict, documents[stages.cycle.front()].place,
+                 "recipes wait for one another: " + path);
 }
 
 /// A byte order mark is no part of the text.
@@ -42,7 +47,8 @@ std::string without_mark(const std::string& text) {
 
 /// Makes every `${` literal, so that the text can be read again without the variables.
 std::string escape_variables(std::string text) {
-  for (std::size_t at = text.find("${"); at != std::string::npos; at = text.find("${", at + 3)) text.insert(at, "$");
+  for (std::size_t at = text.find("${"); at != std::string::npos; at = text.find("${", at + 3))
+    text.insert(at, "$");
   return text;
 }
 
@@ -61,7 +67,11 @@ Checked<std::vector<Recipe>> parse(std::string text, std::string file, const Voc
   std::vector<Node>& documents = yaml->documents;
   std::erase_if(documents, [](const Node& document) { return document.is_null(); });
   if (documents.empty()) {
-    return Error{.code = Code::recipe_missing, .message = "the recipe is empty", .file = file, .line = 1, .column = 1};
+    return Error{.code = Code::recipe_missing,
+                 .message = "the recipe is empty",
+                 .file = file,
+                 .line = 1,
+                 .column = 1};
   }
   apply_overrides(documents, overrides, vocabulary, problems);
 
@@ -74,7 +84,8 @@ Checked<std::vector<Recipe>> parse(std::string text, std::string file, const Voc
   check_documents(recipes, documents, problems);
   if (problems.count() > 0) return problems.take_errors();
 
-  const std::string resolved = escape_variables(overrides.set.empty() ? expanded.text : write_yaml(documents));
+  const std::string resolved =
+      escape_variables(overrides.set.empty() ? expanded.text : write_yaml(documents));
   for (Recipe& recipe : recipes) {
     recipe.file = file;
     recipe.text = text;

@@ -16,8 +16,12 @@ void sort_by_place(std::vector<Error>& errors) {
 
 }  // namespace
 
-Error Problems::make(Code code, const Place& place, std::string message, std::string hint, std::string subject) const {
-  Error made{.code = code, .message = std::move(message), .subject = std::move(subject), .hint = std::move(hint)};
+Error Problems::make(Code code, const Place& place, std::string message, std::string hint,
+                     std::string subject) const {
+  Error made{.code = code,
+             .message = std::move(message),
+             .subject = std::move(subject),
+             .hint = std::move(hint)};
   if (place.override_index >= 0) {
     const auto& [path, value] = overrides_.set[static_cast<std::size_t>(place.override_index)];
     made.message = "--set " + path + "=" + value + ": " + made.message;
@@ -29,12 +33,15 @@ Error Problems::make(Code code, const Place& place, std::string message, std::st
   return made;
 }
 
-void Problems::error(Code code, const Place& place, std::string message, std::string hint, std::string subject) {
+void Problems::error(Code code, const Place& place, std::string message, std::string hint,
+                     std::string subject) {
   errors_.push_back(make(code, place, std::move(message), std::move(hint), std::move(subject)));
 }
 
-void Problems::warn(const Place& place, std::string message, std::string hint, std::string subject) {
-  warnings_.push_back(make(Code::recipe_key, place, std::move(message), std::move(hint), std::move(subject)));
+void Problems::warn(const Place& place, std::string message, std::string hint,
+                    std::string subject) {
+  warnings_.push_back(
+      make(Code::recipe_key, place, std::move(message), std::move(hint), std::move(subject)));
 }
 
 void Problems::warn_unknown_key(const Entry& entry, const std::vector<std::string>& known) {
@@ -43,7 +50,8 @@ void Problems::warn_unknown_key(const Entry& entry, const std::vector<std::strin
 
 void Problems::warn_unknown_keys(const Node& map, const std::vector<std::string>& known) {
   for (const Entry& entry : map.entries) {
-    if (std::find(known.begin(), known.end(), entry.key) == known.end()) warn_unknown_key(entry, known);
+    if (std::find(known.begin(), known.end(), entry.key) == known.end())
+      warn_unknown_key(entry, known);
   }
 }
 
@@ -53,7 +61,8 @@ std::vector<Error> Problems::take_errors() {
     const std::size_t more = errors_.size() - kMost;
     errors_.resize(kMost);
     errors_.push_back({.code = errors_.back().code,
-                       .message = "and " + std::to_string(more) + (more == 1 ? " more mistake" : " more mistakes"),
+                       .message = "and " + std::to_string(more) +
+                                  (more == 1 ? " more mistake" : " more mistakes"),
                        .file = file_});
   }
   return std::move(errors_);
@@ -72,7 +81,8 @@ std::string join(const std::vector<std::string>& words) {
 
 std::string suggest(std::string_view word, const std::vector<std::string>& known) {
   constexpr std::size_t kFew = 12;
-  if (const std::string near = nearest(word, known); !near.empty()) return "did you mean \"" + near + "\"?";
+  if (const std::string near = nearest(word, known); !near.empty())
+    return "did you mean \"" + near + "\"?";
   return known.empty() || known.size() > kFew ? "" : "one of " + join(known);
 }
 

@@ -13,12 +13,15 @@ namespace merganser::recipe {
 /// Collects what is wrong with a recipe, so that its author sees everything in one go.
 class Problems {
  public:
-  Problems(std::string file, const Overrides& overrides) : file_(std::move(file)), overrides_(overrides) {}
+  Problems(std::string file, const Overrides& overrides)
+      : file_(std::move(file)), overrides_(overrides) {}
 
   const std::string& file() const { return file_; }
 
-  void error(Code code, const Place& place, std::string message, std::string hint = {}, std::string subject = {});
-  void warn(const Place& place, std::string message, std::string hint = {}, std::string subject = {});
+  void error(Code code, const Place& place, std::string message, std::string hint = {},
+             std::string subject = {});
+  void warn(const Place& place, std::string message, std::string hint = {},
+            std::string subject = {});
   void add(Error error) { errors_.push_back(std::move(error)); }
   void add_warning(Error warning) { warnings_.push_back(std::move(warning)); }
 
@@ -32,7 +35,8 @@ class Problems {
   std::vector<Error> take_warnings();
 
  private:
-  Error make(Code code, const Place& place, std::string message, std::string hint, std::string subject) const;
+  Error make(Code code, const Place& place, std::string message, std::string hint,
+             std::string subject) const;
 
   std::string file_;
   const Overrides& overrides_;

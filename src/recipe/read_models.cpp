@@ -1,6 +1,6 @@
-#include <re2/re2.h>
-
 #include <algorithm>
+
+#include <re2/re2.h>
 
 #include "recipe/values.h"
 
@@ -13,7 +13,8 @@ struct Path {
 };
 
 /// `PATH[@REVISION]`.
-std::optional<Path> split_revision(const std::string& text, const Place& place, Problems& problems) {
+std::optional<Path> split_revision(const std::string& text, const Place& place,
+                                   Problems& problems) {
   if (std::count(text.begin(), text.end(), '@') > 1) {
     problems.error(Code::recipe_value, place, "\"" + text + "\" has more than one \"@\"",
                    "a path with @ in it: model: {model: {path: \"" + text + "\"}}");
@@ -63,7 +64,9 @@ std::optional<ModelRef> from_text(const Node& node, Problems& problems) {
   const std::size_t plus = text.find('+');
   auto model = split_revision(text.substr(0, plus), node.place, problems);
   if (!model) return std::nullopt;
-  ModelRef ref{.path = std::move(model->path), .revision = std::move(model->revision), .mark = node.place.mark};
+  ModelRef ref{.path = std::move(model->path),
+               .revision = std::move(model->revision),
+               .mark = node.place.mark};
   if (plus != std::string::npos) {
     auto lora = split_revision(text.substr(plus + 1), node.place, problems);
     if (!lora) return std::nullopt;
@@ -77,12 +80,15 @@ std::optional<ModelRef> from_map(const Node& node, Problems& problems) {
   problems.warn_unknown_keys(node, {"model", "lora", "override_architecture"});
   const Entry* model = given(node, "model");
   if (!model) {
-    problems.error(Code::recipe_missing, node.place, "a model reference has no model", "model: PATH");
+    problems.error(Code::recipe_missing, node.place, "a model reference has no model",
+                   "model: PATH");
     return std::nullopt;
   }
   auto path = read_path(model->value, "model", problems);
   if (!path) return std::nullopt;
-  ModelRef ref{.path = std::move(path->path), .revision = std::move(path->revision), .mark = node.place.mark};
+  ModelRef ref{.path = std::move(path->path),
+               .revision = std::move(path->revision),
+               .mark = node.place.mark};
   if (const Entry* lora = given(node, "lora")) {
     auto adapter = read_path(lora->value, "lora", problems);
     if (!adapter) return std::nullopt;
@@ -90,7 +96,8 @@ std::optional<ModelRef> from_map(const Node& node, Problems& problems) {
     ref.lora_revision = std::move(adapter->revision);
   }
   if (const Entry* architecture = given(node, "override_architecture")) {
-    ref.override_architecture = read_text(architecture->value, "override_architecture", problems).value_or("");
+    ref.override_architecture =
+        read_text(architecture->value, "override_architecture", problems).value_or("");
   }
   return ref;
 }
@@ -104,7 +111,8 @@ struct Preset {
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> all{
       // The language part of a vision-language model under the names of the language model alone.
-      {"text-of-vlm", {{"^language_model\\.", "", {}}, {"^model\\.language_model\\.", "model.", {}}}}};
+      {"text-of-vlm",
+       {{"^language_model\\.", "", {}}, {"^model\\.language_model\\.", "model.", {}}}}};
   return all;
 }
 
@@ -121,8 +129,8 @@ std::string ModelRef::text() const {
 std::optional<ModelRef> read_model(const Node& node, Problems& problems) {
   if (node.is_scalar()) return from_text(node, problems);
   if (node.is_map()) return from_map(node, problems);
-  problems.error(Code::recipe_value, node.place, "a model must be a path, found " + std::string(node.kind_name()),
-                 "model: PATH");
+  problems.error(Code::recipe_value, node.place,
+                 "a model must be a path, found " + std::string(node.kind_name()), "model: PATH");
   return std::nullopt;
 }
 
@@ -144,7 +152,8 @@ std::vector<Rename> read_renames(const Node& node, Problems& problems) {
   }
   if (!node.is_list()) {
     problems.error(Code::recipe_value, node.place,
-                   "renames must be a list or a preset, found " + std::string(node.kind_name()), form);
+                   "renames must be a list or a preset, found " + std::string(node.kind_name()),
+                   form);
     return {};
   }
   std::vector<Rename> renames;
@@ -162,9 +171,11 @@ std::vector<Rename> read_renames(const Node& node, Problems& problems) {
     const re2::RE2 compiled(*pattern, re2::RE2::Quiet);
     std::string why;
     if (!compiled.ok()) {
-      problems.error(Code::recipe_value, match->value.place, "not a regular expression: " + compiled.error());
+      problems.error(Code::recipe_value, match->value.place,
+                     "not a regular expression: " + compiled.error());
     } else if (!compiled.CheckRewriteString(*target, &why)) {
-      problems.error(Code::recipe_value, to->value.place, "\"" + *target + "\" does not fit its match: " + why);
+      problems.error(Code::recipe_value, to->value.place,
+                     "\"" + *target + "\" does not fit its match: " + why);
     } else {
       renames.push_back({*pattern, *target, item.place.mark});
     }

@@ -32,26 +32,31 @@ const Entry* given(const Node& map, std::string_view key) {
   return entry && !entry->value.is_null() ? entry : nullptr;
 }
 
-std::optional<std::string> read_text(const Node& node, const std::string& what, Problems& problems) {
+std::optional<std::string> read_text(const Node& node, const std::string& what,
+                                     Problems& problems) {
   if (node.is_scalar()) return node.scalar.text;
   problems.error(Code::recipe_value, node.place, what + " must be text, found " + found(node));
   return std::nullopt;
 }
 
-std::optional<std::int64_t> read_integer(const Node& node, const std::string& what, Problems& problems) {
-  if (const auto value = scalar_as(node, Want::integer)) return static_cast<std::int64_t>(std::get<double>(*value));
-  problems.error(Code::recipe_value, node.place, what + " must be a whole number, found " + found(node));
+std::optional<std::int64_t> read_integer(const Node& node, const std::string& what,
+                                         Problems& problems) {
+  if (const auto value = scalar_as(node, Want::integer))
+    return static_cast<std::int64_t>(std::get<double>(*value));
+  problems.error(Code::recipe_value, node.place,
+                 what + " must be a whole number, found " + found(node));
   return std::nullopt;
 }
 
 std::optional<bool> read_boolean(const Node& node, const std::string& what, Problems& problems) {
   if (const auto value = scalar_as(node, Want::boolean)) return std::get<bool>(*value);
-  problems.error(Code::recipe_value, node.place, what + " must be true or false, found " + found(node));
+  problems.error(Code::recipe_value, node.place,
+                 what + " must be true or false, found " + found(node));
   return std::nullopt;
 }
 
-std::optional<std::size_t> read_choice(const Node& node, const std::string& what, const std::vector<std::string>& words,
-                                       Problems& problems) {
+std::optional<std::size_t> read_choice(const Node& node, const std::string& what,
+                                       const std::vector<std::string>& words, Problems& problems) {
   if (node.is_scalar()) {
     const auto word = std::find(words.begin(), words.end(), node.scalar.text);
     if (word != words.end()) return static_cast<std::size_t>(word - words.begin());
@@ -64,13 +69,15 @@ std::optional<std::size_t> read_choice(const Node& node, const std::string& what
 std::optional<DType> read_dtype(const Node& node, Problems& problems) {
   const std::string accepted = "one of float32, bfloat16, float16, float64";
   if (!node.is_scalar()) {
-    problems.error(Code::recipe_value, node.place, "a dtype must be a name, found " + found(node), accepted);
+    problems.error(Code::recipe_value, node.place, "a dtype must be a name, found " + found(node),
+                   accepted);
     return std::nullopt;
   }
   const auto dtype = dtype_from_name(node.scalar.text);
   if (dtype && is_arithmetic(*dtype)) return dtype;
   if (dtype) {
-    problems.error(Code::recipe_value, node.place, "weights cannot be merged as \"" + node.scalar.text + "\"", accepted);
+    problems.error(Code::recipe_value, node.place,
+                   "weights cannot be merged as \"" + node.scalar.text + "\"", accepted);
     return std::nullopt;
   }
   const std::string near = nearest(node.scalar.text, {"float32", "bfloat16", "float16", "float64"});
@@ -79,10 +86,12 @@ std::optional<DType> read_dtype(const Node& node, Problems& problems) {
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> read_size(const Node& node, const std::string& what, Problems& problems) {
+std::optional<std::uint64_t> read_size(const Node& node, const std::string& what,
+                                       Problems& problems) {
   const std::string hint = "bytes, or a number with KB, MB, GB, KiB, MiB, GiB: 5GB";
   const auto refuse = [&] {
-    problems.error(Code::recipe_value, node.place, what + " must be a size above zero, found " + found(node), hint);
+    problems.error(Code::recipe_value, node.place,
+                   what + " must be a size above zero, found " + found(node), hint);
     return std::nullopt;
   };
   if (!node.is_scalar()) return refuse();
@@ -92,12 +101,23 @@ std::optional<std::uint64_t> read_size(const Node& node, const std::string& what
   if (error != std::errc()) return refuse();
   std::string unit(end, text.data() + text.size());
   std::erase(unit, ' ');
-  std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(unit.begin(), unit.end(), unit.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   constexpr double k = 1000, ki = 1024;
-  const std::vector<std::pair<std::string, double>> units{
-      {"", 1},          {"K", k},       {"KB", k},       {"M", k * k},         {"MB", k * k},
-      {"B", k * k * k}, {"G", k * k * k}, {"GB", k * k * k}, {"T", k * k * k * k}, {"TB", k * k * k * k},
-      {"KIB", ki},      {"MIB", ki * ki}, {"GIB", ki * ki * ki}, {"TIB", ki * ki * ki * ki}};
+  const std::vector<std::pair<std::string, double>> units{{"", 1},
+                                                          {"K", k},
+                                                          {"KB", k},
+                                                          {"M", k * k},
+                                                          {"MB", k * k},
+                                                          {"B", k * k * k},
+                                                          {"G", k * k * k},
+                                                          {"GB", k * k * k},
+                                                          {"T", k * k * k * k},
+                                                          {"TB", k * k * k * k},
+                                                          {"KIB", ki},
+                                                          {"MIB", ki * ki},
+                                                          {"GIB", ki * ki * ki},
+                                                          {"TIB", ki * ki * ki * ki}};
   for (const auto& [name, factor] : units) {
     if (name != unit) continue;
     const double bytes = std::floor(number * factor);

@@ -1,14 +1,15 @@
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <charconv>
+
+#include <re2/re2.h>
 
 #include "recipe/values.h"
 
 namespace merganser::recipe {
 namespace {
 
-const std::vector<std::string> kRuleKeys{"glob", "match", "filter", "layers", "role", "block", "dims", "dtype"};
+const std::vector<std::string> kRuleKeys{"glob", "match", "filter", "layers",
+                                         "role", "block", "dims",   "dtype"};
 
 std::optional<int> layer_number(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
@@ -40,10 +41,11 @@ void read_layers(const Node& node, Rule& rule, Problems& problems) {
   for (const Node& item : node.is_list() ? node.items : one) {
     const auto ranges = item.is_scalar() ? layer_ranges(item.scalar.text) : std::nullopt;
     if (!ranges) {
-      problems.error(Code::recipe_value, item.place,
-                     "layers must be numbers and ranges" +
-                         (item.is_scalar() ? ", found \"" + item.scalar.text + "\"" : std::string()),
-                     "layers: \"0-7,12\"");
+      problems.error(
+          Code::recipe_value, item.place,
+          "layers must be numbers and ranges" +
+              (item.is_scalar() ? ", found \"" + item.scalar.text + "\"" : std::string()),
+          "layers: \"0-7,12\"");
       return;
     }
     rule.layers.insert(rule.layers.end(), ranges->begin(), ranges->end());
@@ -59,11 +61,13 @@ void read_roles(const Node& node, Rule& rule, Problems& problems) {
       continue;
     }
     std::vector<std::string> names;
-    for (int r = 0; r <= static_cast<int>(Role::other); ++r) names.emplace_back(role_name(static_cast<Role>(r)));
+    for (int r = 0; r <= static_cast<int>(Role::other); ++r)
+      names.emplace_back(role_name(static_cast<Role>(r)));
     const std::string near = item.is_scalar() ? nearest(item.scalar.text, names) : "";
     problems.error(Code::recipe_value, item.place,
-                   item.is_scalar() ? "unknown role \"" + item.scalar.text + "\""
-                                    : "a role must be a word, found " + std::string(item.kind_name()),
+                   item.is_scalar()
+                       ? "unknown role \"" + item.scalar.text + "\""
+                       : "a role must be a word, found " + std::string(item.kind_name()),
                    near.empty() ? "one of " + join(names) : "did you mean \"" + near + "\"?");
   }
 }
@@ -76,7 +80,8 @@ void read_rule_entries(const Node& map, Rule& rule, Problems& problems) {
     if (auto pattern = read_text(match->value, "match", problems)) {
       auto compiled = std::make_shared<const re2::RE2>(*pattern, re2::RE2::Quiet);
       if (!compiled->ok()) {
-        problems.error(Code::recipe_value, match->value.place, "not a regular expression: " + compiled->error());
+        problems.error(Code::recipe_value, match->value.place,
+                       "not a regular expression: " + compiled->error());
       }
       rule.match = std::move(pattern);
       rule.compiled = std::move(compiled);
@@ -87,7 +92,8 @@ void read_rule_entries(const Node& map, Rule& rule, Problems& problems) {
     if (node.is_scalar() && std::holds_alternative<std::string>(node.scalar.value)) {
       rule.filter = node.scalar.text;
     } else {
-      problems.error(Code::recipe_value, node.place, "a filter must be text, found " + std::string(node.kind_name()),
+      problems.error(Code::recipe_value, node.place,
+                     "a filter must be text, found " + std::string(node.kind_name()),
                      node.is_scalar() ? "filter: \"" + node.scalar.text + "\"" : "filter: mlp");
     }
   }
@@ -100,7 +106,8 @@ void read_rule_entries(const Node& map, Rule& rule, Problems& problems) {
   if (const Entry* dims = given(map, "dims")) {
     if (const auto value = read_integer(dims->value, "dims", problems)) {
       if (*value < 0 || *value > 64) {
-        problems.error(Code::recipe_value, dims->value.place, "dims must be a number of dimensions", "dims: 2");
+        problems.error(Code::recipe_value, dims->value.place, "dims must be a number of dimensions",
+                       "dims: 2");
       }
       rule.dims = static_cast<int>(std::clamp<std::int64_t>(*value, 0, 64));
     }
@@ -108,18 +115,21 @@ void read_rule_entries(const Node& map, Rule& rule, Problems& problems) {
   if (const Entry* dtype = given(map, "dtype")) {
     if (const auto name = read_text(dtype->value, "dtype", problems)) {
       rule.dtype = dtype_from_name(*name);
-      if (!rule.dtype) problems.error(Code::recipe_value, dtype->value.place, "unknown dtype \"" + *name + "\"");
+      if (!rule.dtype)
+        problems.error(Code::recipe_value, dtype->value.place, "unknown dtype \"" + *name + "\"");
     }
   }
 }
 
 void refuse_blocks(const std::string& name, const Place& place, Problems& problems) {
-  problems.error(Code::unsupported, place, "\"" + name + "\" has a value per block, which is not supported yet",
+  problems.error(Code::unsupported, place,
+                 "\"" + name + "\" has a value per block, which is not supported yet",
                  "a list of conditionals: - {filter: ..., value: ...}", name);
 }
 
 /// The value of a parameter or conditional: a scalar or a list of scalars.
-void read_gradient(const std::string& name, const Node& node, Conditional& into, Problems& problems) {
+void read_gradient(const std::string& name, const Node& node, Conditional& into,
+                   Problems& problems) {
   into.mark = node.place.mark;
   if (node.is_scalar()) {
     into.values.push_back(node.scalar);
@@ -132,7 +142,8 @@ void read_gradient(const std::string& name, const Node& node, Conditional& into,
         into.values.push_back(item.scalar);
       } else {
         problems.error(Code::recipe_value, item.place,
-                       "a gradient of \"" + name + "\" must hold plain values, found " + std::string(item.kind_name()),
+                       "a gradient of \"" + name + "\" must hold plain values, found " +
+                           std::string(item.kind_name()),
                        name + ": [0, 0.5, 1]", name);
         return;
       }
@@ -141,16 +152,19 @@ void read_gradient(const std::string& name, const Node& node, Conditional& into,
   }
   if (node.is_map() && node.find("blocks")) return refuse_blocks(name, node.place, problems);
   problems.error(Code::recipe_value, node.place,
-                 "\"" + name + "\" must be a value or a list of values, found " + std::string(node.kind_name()),
+                 "\"" + name + "\" must be a value or a list of values, found " +
+                     std::string(node.kind_name()),
                  name + ": 0.5", name);
 }
 
-void read_conditional(const std::string& name, const Node& map, Setting& setting, Problems& problems) {
+void read_conditional(const std::string& name, const Node& map, Setting& setting,
+                      Problems& problems) {
   if (map.find("blocks") && !map.find("value")) return refuse_blocks(name, map.place, problems);
   const Entry* value = map.find("value");
   if (!value) {
-    problems.error(Code::recipe_missing, map.place, "a conditional of \"" + name + "\" has no value",
-                   "{filter: mlp, value: 0.5}", name);
+    problems.error(Code::recipe_missing, map.place,
+                   "a conditional of \"" + name + "\" has no value", "{filter: mlp, value: 0.5}",
+                   name);
     return;
   }
   std::vector<std::string> known = kRuleKeys;
@@ -186,8 +200,9 @@ std::optional<Rule> read_rule(const Node& node, RuleFor use, Problems& problems)
     return std::nullopt;
   }
   if (!takes) return rule;
-  problems.error(Code::recipe_missing, node.place, "a keep rule must say from which model",
-                 node.is_scalar() ? "- {glob: \"" + node.scalar.text + "\", from: base}" : "from: base");
+  problems.error(
+      Code::recipe_missing, node.place, "a keep rule must say from which model",
+      node.is_scalar() ? "- {glob: \"" + node.scalar.text + "\", from: base}" : "from: base");
   return std::nullopt;
 }
 
@@ -195,7 +210,8 @@ std::optional<Setting> read_setting(const std::string& name, const Node& node, P
   Setting setting;
   setting.mark = node.place.mark;
   if (node.is_null()) {
-    problems.error(Code::recipe_value, node.place, "\"" + name + "\" has no value", name + ": 0.5", name);
+    problems.error(Code::recipe_value, node.place, "\"" + name + "\" has no value", name + ": 0.5",
+                   name);
     return std::nullopt;
   }
   const auto is_map = [](const Node& item) { return item.is_map(); };
@@ -204,8 +220,10 @@ std::optional<Setting> read_setting(const std::string& name, const Node& node, P
   } else if (node.is_list() && std::any_of(node.items.begin(), node.items.end(), is_map)) {
     const auto other = std::find_if_not(node.items.begin(), node.items.end(), is_map);
     if (other != node.items.end()) {
-      problems.error(Code::recipe_value, other->place, "\"" + name + "\" mixes conditionals and plain values",
-                     "- {value: " + (other->is_scalar() ? other->scalar.text : std::string("0.5")) + "}", name);
+      problems.error(
+          Code::recipe_value, other->place, "\"" + name + "\" mixes conditionals and plain values",
+          "- {value: " + (other->is_scalar() ? other->scalar.text : std::string("0.5")) + "}",
+          name);
       return std::nullopt;
     }
     for (const Node& item : node.items) read_conditional(name, item, setting, problems);

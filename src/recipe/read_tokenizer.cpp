@@ -24,8 +24,10 @@ std::optional<TokenSource> read_token_source(const Node& node, Problems& problem
   const Entry* token = given(node, "token");
   const Entry* id = given(node, "token_id");
   if (!token == !id) {
-    problems.error(token ? Code::recipe_conflict : Code::recipe_missing, token ? id->place : node.place,
-                   "a model_token takes either token or token_id, " + std::string(token ? "not both" : "and has neither"),
+    problems.error(token ? Code::recipe_conflict : Code::recipe_missing,
+                   token ? id->place : node.place,
+                   "a model_token takes either token or token_id, " +
+                       std::string(token ? "not both" : "and has neither"),
                    "{kind: model_token, model: PATH, token: \"<s>\"}");
   }
   if (token) source.token = read_text(token->value, "token", problems).value_or("");
@@ -48,7 +50,8 @@ std::optional<TokenSource> read_token_source(const Node& node, Problems& problem
 
 void read_tokens(const Node& node, Tokenizer& tokenizer, Problems& problems) {
   if (!node.is_map()) {
-    problems.error(Code::recipe_value, node.place, "tokens must be a map, found " + std::string(node.kind_name()),
+    problems.error(Code::recipe_value, node.place,
+                   "tokens must be a map, found " + std::string(node.kind_name()),
                    "tokens: {\"<s>\": {source: PATH}}");
     return;
   }
@@ -64,8 +67,8 @@ void read_tokens(const Node& node, Tokenizer& tokenizer, Problems& problems) {
     if (const Entry* source = given(entry.value, "source")) {
       rule.source = read_token_source(source->value, problems);
     } else {
-      problems.error(Code::recipe_missing, entry.place, "the token \"" + entry.key + "\" has no source",
-                     "{source: PATH}", entry.key);
+      problems.error(Code::recipe_missing, entry.place,
+                     "the token \"" + entry.key + "\" has no source", "{source: PATH}", entry.key);
     }
     if (const Entry* force = given(entry.value, "force")) {
       rule.force = read_boolean(force->value, "force", problems).value_or(false);
@@ -83,7 +86,8 @@ void read_from(Node node, Tokenizer& tokenizer, Problems& problems) {
   }
   tokenizer.from = Tokenizer::From::model;
   const std::string old_prefix = "model:";  // an older spelling, now and then still met
-  if (node.is_scalar() && node.scalar.text.starts_with(old_prefix)) node.scalar.text.erase(0, old_prefix.size());
+  if (node.is_scalar() && node.scalar.text.starts_with(old_prefix))
+    node.scalar.text.erase(0, old_prefix.size());
   if (auto model = read_model(node, problems)) tokenizer.model = *std::move(model);
 }
 
@@ -91,7 +95,8 @@ void read_from(Node node, Tokenizer& tokenizer, Problems& problems) {
 
 std::optional<Tokenizer> read_tokenizer(const Node& node, Problems& problems) {
   if (!node.is_map()) {
-    problems.error(Code::recipe_value, node.place, "tokenizer must be a map, found " + std::string(node.kind_name()),
+    problems.error(Code::recipe_value, node.place,
+                   "tokenizer must be a map, found " + std::string(node.kind_name()),
                    "tokenizer: {source: union}");
     return std::nullopt;
   }

@@ -12,12 +12,15 @@ namespace merganser::recipe {
 
 namespace keys {
 const std::vector<std::string> kRecipe{
-    "name",   "merge_method", "method",     "models",   "slices", "modules",       "base_model",    "base_rename",
-    "dtype",  "out_dtype",    "parameters", "donors",   "prepare", "finish",       "keep",          "only",
-    "output", "missing",      "mismatch",   "seed",     "tokenizer", "tokenizer_source", "chat_template", "adapters",
-    "data",   "evaluators",   "search",     "sweep",    "use",    "fuse"};
+    "name",       "merge_method",     "method",        "models",   "slices",
+    "modules",    "base_model",       "base_rename",   "dtype",    "out_dtype",
+    "parameters", "donors",           "prepare",       "finish",   "keep",
+    "only",       "output",           "missing",       "mismatch", "seed",
+    "tokenizer",  "tokenizer_source", "chat_template", "adapters", "data",
+    "evaluators", "search",           "sweep",         "use",      "fuse"};
 const std::vector<std::string> kModel{"model", "name", "parameters", "rename", "adapters"};
-const std::vector<std::string> kSource{"model", "layer_range", "parameters", "name", "rename", "adapters"};
+const std::vector<std::string> kSource{"model", "layer_range", "parameters",
+                                       "name",  "rename",      "adapters"};
 const std::vector<std::string> kSlice{"sources", "base_model", "parameters", "residual_weight"};
 const std::vector<std::string> kModule{"models", "slices", "parameters"};
 }  // namespace keys
@@ -29,12 +32,15 @@ const Entry* filled(const Node& map, std::string_view key) {
   const Entry* entry = given(map, key);
   if (!entry) return nullptr;
   const Node& value = entry->value;
-  return (value.is_list() && value.items.empty()) || (value.is_map() && value.entries.empty()) ? nullptr : entry;
+  return (value.is_list() && value.items.empty()) || (value.is_map() && value.entries.empty())
+             ? nullptr
+             : entry;
 }
 
 bool same(const std::vector<Rename>& a, const std::vector<Rename>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const Rename& x, const Rename& y) { return x.match == y.match && x.to == y.to; });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Rename& x, const Rename& y) {
+    return x.match == y.match && x.to == y.to;
+  });
 }
 
 bool same(const ModelRef& a, const ModelRef& b) {
@@ -48,13 +54,15 @@ class Reader {
 
   Recipe read() {
     if (!root_.is_map()) {
-      problems_.error(Code::recipe_value, root_.place, "a recipe must be a map, found " + std::string(root_.kind_name()),
+      problems_.error(Code::recipe_value, root_.place,
+                      "a recipe must be a map, found " + std::string(root_.kind_name()),
                       "merge_method: linear");
       return {};
     }
     problems_.warn_unknown_keys(root_, keys::kRecipe);
     read_method();
-    if (const Entry* name = given(root_, "name")) recipe_.name = read_text(name->value, "name", problems_).value_or("");
+    if (const Entry* name = given(root_, "name"))
+      recipe_.name = read_text(name->value, "name", problems_).value_or("");
     read_inputs();
     recipe_.parameters = read_parameters(root_);
     recipe_.prepare = read_steps("prepare");
@@ -81,10 +89,12 @@ class Reader {
     const Entry* ours = given(root_, "method");
     const Entry* method = theirs ? theirs : ours;
     if (theirs && ours) {
-      problems_.error(Code::recipe_conflict, ours->place, "both merge_method and method are given", "keep one of them");
+      problems_.error(Code::recipe_conflict, ours->place, "both merge_method and method are given",
+                      "keep one of them");
     }
     if (!method) {
-      problems_.error(Code::recipe_missing, root_.place, "the recipe has no merge_method", "merge_method: linear");
+      problems_.error(Code::recipe_missing, root_.place, "the recipe has no merge_method",
+                      "merge_method: linear");
       return;
     }
     recipe_.method_mark = method->value.place.mark;
@@ -107,7 +117,8 @@ class Reader {
     const std::size_t before = problems_.count();
     const int ways = !!models + !!slices + !!modules;
     if (ways == 0) {
-      problems_.error(Code::recipe_missing, root_.place, "the recipe has no models, slices or modules",
+      problems_.error(Code::recipe_missing, root_.place,
+                      "the recipe has no models, slices or modules",
                       "models: [{model: PATH}, {model: PATH}]");
     } else if (ways > 1) {
       problems_.error(Code::recipe_conflict, (models && slices ? slices : modules)->place,
@@ -137,7 +148,8 @@ class Reader {
     for (const Entry& module : modules.value.entries) {
       if (!module.value.is_map()) {
         problems_.error(Code::recipe_value, module.value.place,
-                        "the module \"" + module.key + "\" must be a map, found " + std::string(module.value.kind_name()),
+                        "the module \"" + module.key + "\" must be a map, found " +
+                            std::string(module.value.kind_name()),
                         module.key + ": {models: [{model: PATH}]}", module.key);
         continue;
       }
@@ -154,7 +166,8 @@ class Reader {
     }
   }
 
-  void read_module(const std::string& name, const Node& map, const Entry* models, const Entry* slices) {
+  void read_module(const std::string& name, const Node& map, const Entry* models,
+                   const Entry* slices) {
     recipe_.modules.emplace_back();
     ModuleRecipe& module = recipe_.modules.back();
     module.name = name;
@@ -164,9 +177,11 @@ class Reader {
     if (models) {
       Slice slice;
       slice.mark = models->place.mark;
-      if (is_list(models->value, "models", "- model: PATH")) slice.sources = read_sources(models->value, false);
+      if (is_list(models->value, "models", "- model: PATH"))
+        slice.sources = read_sources(models->value, false);
       module.slices.push_back(std::move(slice));
-    } else if (slices && is_list(slices->value, "slices", "- sources: [{model: PATH, layer_range: [0, 32]}]")) {
+    } else if (slices && is_list(slices->value, "slices",
+                                 "- sources: [{model: PATH, layer_range: [0, 32]}]")) {
       for (const Node& item : slices->value.items) read_slice(item);
     }
   }
@@ -175,7 +190,8 @@ class Reader {
     ModuleRecipe& module = recipe_.modules.back();
     const std::string form = "sources: [{model: PATH, layer_range: [0, 32]}]";
     if (!node.is_map()) {
-      problems_.error(Code::recipe_value, node.place, "a slice must be a map, found " + std::string(node.kind_name()), form);
+      problems_.error(Code::recipe_value, node.place,
+                      "a slice must be a map, found " + std::string(node.kind_name()), form);
       return;
     }
     problems_.warn_unknown_keys(node, keys::kSlice);
@@ -203,7 +219,8 @@ class Reader {
     for (const Node& item : list.items) {
       const std::string what = in_slice ? "a source" : "an entry of models";
       if (!item.is_map()) {
-        problems_.error(Code::recipe_value, item.place, what + " must be a map, found " + std::string(item.kind_name()),
+        problems_.error(Code::recipe_value, item.place,
+                        what + " must be a map, found " + std::string(item.kind_name()),
                         item.is_scalar() && !in_slice ? "- model: " + item.scalar.text : form);
         continue;
       }
@@ -214,7 +231,8 @@ class Reader {
       if (in_slice) source.layer_range = read_layer_range(item);
       note(item, "adapters", in_slice ? "sources[].adapters" : "models[].adapters");
       std::vector<Rename> rename;
-      if (const Entry* entry = given(item, "rename")) rename = read_renames(entry->value, problems_);
+      if (const Entry* entry = given(item, "rename"))
+        rename = read_renames(entry->value, problems_);
       const Entry* model = given(item, "model");
       if (!model) {
         problems_.error(Code::recipe_missing, item.place, what + " has no model", "model: PATH");
@@ -229,20 +247,22 @@ class Reader {
     return sources;
   }
 
-  /// mergekit ignores a parameter that stands beside `model`, so its author should hear where it belongs.
+  /// mergekit ignores a parameter that stands beside `model`, so its author should hear where it
+  /// belongs.
   void warn_unknown_model_keys(const Node& item, bool in_slice) {
     const auto& known = in_slice ? keys::kSource : keys::kModel;
     const auto parameters = vocabulary_.parameters.find(recipe_.method);
     for (const Entry& entry : item.entries) {
       if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
       const bool parameter = parameters != vocabulary_.parameters.end() &&
-                             std::find(parameters->second.begin(), parameters->second.end(), entry.key) !=
-                                 parameters->second.end();
+                             std::find(parameters->second.begin(), parameters->second.end(),
+                                       entry.key) != parameters->second.end();
       if (parameter) {
-        problems_.warn(entry.place, "\"" + entry.key + "\" does nothing here, it is a parameter",
-                       "parameters: {" + entry.key + ": " +
-                           (entry.value.is_scalar() ? entry.value.scalar.text : std::string("...")) + "}",
-                       entry.key);
+        problems_.warn(
+            entry.place, "\"" + entry.key + "\" does nothing here, it is a parameter",
+            "parameters: {" + entry.key + ": " +
+                (entry.value.is_scalar() ? entry.value.scalar.text : std::string("...")) + "}",
+            entry.key);
       } else {
         problems_.warn_unknown_key(entry, known);
       }
@@ -258,8 +278,8 @@ class Reader {
     }
     const Node& range = entry->value;
     if (!range.is_list() || range.items.size() != 2) {
-      problems_.error(Code::recipe_value, range.place, "layer_range must be two whole numbers, the first layer and the end",
-                      form);
+      problems_.error(Code::recipe_value, range.place,
+                      "layer_range must be two whole numbers, the first layer and the end", form);
       return std::nullopt;
     }
     const auto start = read_integer(range.items[0], "the start of layer_range", problems_);
@@ -275,8 +295,10 @@ class Reader {
     return std::pair(static_cast<int>(*start), static_cast<int>(*end));
   }
 
-  /// The input that a source speaks of: a new one, unless another slice already uses the same model in the same way.
-  std::size_t add_input(ModelRef ref, std::vector<Rename> rename, const Entry* name_entry, const std::set<std::size_t>& used) {
+  /// The input that a source speaks of: a new one, unless another slice already uses the same model
+  /// in the same way.
+  std::size_t add_input(ModelRef ref, std::vector<Rename> rename, const Entry* name_entry,
+                        const std::set<std::size_t>& used) {
     const std::string name = read_name(name_entry);
     for (std::size_t i = 0; i < recipe_.inputs.size(); ++i) {
       const Input& other = recipe_.inputs[i];
@@ -314,7 +336,8 @@ class Reader {
     const Entry* base = given(root_, "base_model");
     if (!base) {
       if (renames) {
-        problems_.error(Code::recipe_missing, renames->place, "base_rename without base_model", "base_model: PATH");
+        problems_.error(Code::recipe_missing, renames->place, "base_rename without base_model",
+                        "base_model: PATH");
       }
       return;
     }
@@ -337,7 +360,8 @@ class Reader {
     if (!donors || !is_list(donors->value, "donors", form)) return;
     for (const Node& item : donors->value.items) {
       if (!item.is_map()) {
-        problems_.error(Code::recipe_value, item.place, "a donor must be a map, found " + std::string(item.kind_name()), form);
+        problems_.error(Code::recipe_value, item.place,
+                        "a donor must be a map, found " + std::string(item.kind_name()), form);
         continue;
       }
       problems_.warn_unknown_keys(item, {"name", "model"});
@@ -362,11 +386,12 @@ class Reader {
       const Input& input = recipe_.inputs[i];
       const bool is_base = recipe_.base == i;
       if (input.name == "base" && !is_base) {
-        problems_.error(Code::recipe_conflict, name_places_[i], "the name \"base\" is kept for base_model",
+        problems_.error(Code::recipe_conflict, name_places_[i],
+                        "the name \"base\" is kept for base_model",
                         "name: " + input.ref.path.substr(input.ref.path.rfind('/') + 1), "base");
       } else if (!input.name.empty() && !given_names.insert(input.name).second) {
-        problems_.error(Code::recipe_conflict, name_places_[i], "two models are called \"" + input.name + "\"", {},
-                        input.name);
+        problems_.error(Code::recipe_conflict, name_places_[i],
+                        "two models are called \"" + input.name + "\"", {}, input.name);
       }
       models.push_back({input.name, input.ref.path, is_base});
     }
@@ -380,9 +405,11 @@ class Reader {
     std::vector<std::string> names;
     for (const Input& input : recipe_.inputs) names.push_back(input.name);
     if (name == "base") {
-      problems_.error(Code::recipe_missing, place, "\"base\" is named but the recipe has no base_model", "base_model: PATH");
+      problems_.error(Code::recipe_missing, place,
+                      "\"base\" is named but the recipe has no base_model", "base_model: PATH");
     } else {
-      problems_.error(Code::recipe_value, place, "no model is called \"" + name + "\"", suggest(name, names), name);
+      problems_.error(Code::recipe_value, place, "no model is called \"" + name + "\"",
+                      suggest(name, names), name);
     }
   }
 
@@ -395,35 +422,44 @@ class Reader {
   }
 
   Settings read_settings(const Entry& parameters, const std::string& owner,
-                         const std::map<std::string, std::vector<std::string>>& known, const std::string& kind) {
+                         const std::map<std::string, std::vector<std::string>>& known,
+                         const std::string& kind) {
     if (!parameters.value.is_map()) {
-      problems_.error(Code::recipe_value, parameters.value.place,
-                      parameters.key + " must be a map, found " + std::string(parameters.value.kind_name()),
-                      parameters.key + ": {weight: 0.5}");
+      problems_.error(
+          Code::recipe_value, parameters.value.place,
+          parameters.key + " must be a map, found " + std::string(parameters.value.kind_name()),
+          parameters.key + ": {weight: 0.5}");
       return {};
     }
     Settings settings;
-    for (const Entry& entry : parameters.value.entries) read_one(entry, owner, known, kind, settings);
+    for (const Entry& entry : parameters.value.entries)
+      read_one(entry, owner, known, kind, settings);
     return settings;
   }
 
-  void read_one(const Entry& entry, const std::string& owner, const std::map<std::string, std::vector<std::string>>& known,
+  void read_one(const Entry& entry, const std::string& owner,
+                const std::map<std::string, std::vector<std::string>>& known,
                 const std::string& kind, Settings& into) {
     warn_unknown_parameter(entry, owner, known, kind);
-    if (auto setting = read_setting(entry.key, entry.value, problems_)) into[entry.key] = *std::move(setting);
+    if (auto setting = read_setting(entry.key, entry.value, problems_))
+      into[entry.key] = *std::move(setting);
   }
 
   void warn_unknown_parameter(const Entry& entry, const std::string& owner,
-                              const std::map<std::string, std::vector<std::string>>& known, const std::string& kind) {
+                              const std::map<std::string, std::vector<std::string>>& known,
+                              const std::string& kind) {
     const auto own = known.find(owner);
-    if (own == known.end() || std::find(own->second.begin(), own->second.end(), entry.key) != own->second.end()) return;
+    if (own == known.end() ||
+        std::find(own->second.begin(), own->second.end(), entry.key) != own->second.end())
+      return;
     std::string hint;
     if (const std::string near = nearest(entry.key, own->second); !near.empty()) {
       hint = "did you mean \"" + near + "\"?";
     } else {
       std::vector<std::string> others;
       for (const auto& [other, names] : known) {
-        if (std::find(names.begin(), names.end(), entry.key) != names.end()) others.push_back(other);
+        if (std::find(names.begin(), names.end(), entry.key) != names.end())
+          others.push_back(other);
       }
       constexpr std::size_t kShown = 3;
       const bool many = others.size() > kShown;
@@ -434,8 +470,9 @@ class Reader {
         hint = owner + " has " + join(own->second);
       }
     }
-    problems_.warn(entry.place, "the " + kind + " " + owner + " has no parameter \"" + entry.key + "\"", std::move(hint),
-                   entry.key);
+    problems_.warn(entry.place,
+                   "the " + kind + " " + owner + " has no parameter \"" + entry.key + "\"",
+                   std::move(hint), entry.key);
   }
 
   std::vector<Step> read_steps(const std::string& key) {
@@ -455,12 +492,14 @@ class Reader {
       const auto& known = vocabulary_.steps;
       if (!known.empty() && std::find(known.begin(), known.end(), *name) == known.end()) {
         const std::string near = nearest(*name, known);
-        problems_.error(Code::recipe_value, name_entry->value.place, "unknown step \"" + *name + "\"",
-                        near.empty() ? "one of " + join(known) : "did you mean \"" + near + "\"?", *name);
+        problems_.error(
+            Code::recipe_value, name_entry->value.place, "unknown step \"" + *name + "\"",
+            near.empty() ? "one of " + join(known) : "did you mean \"" + near + "\"?", *name);
       }
       Step step{.name = *name, .parameters = {}, .mark = item.place.mark};
       for (const Entry& one : item.entries) {
-        if (&one != name_entry) read_one(one, *name, vocabulary_.step_parameters, "step", step.parameters);
+        if (&one != name_entry)
+          read_one(one, *name, vocabulary_.step_parameters, "step", step.parameters);
       }
       steps.push_back(std::move(step));
     }
@@ -473,7 +512,8 @@ class Reader {
       for (const Slice& slice : module.slices) {
         if (slice.base) continue;
         problems_.error(Code::recipe_missing, root_.find("prepare")->place,
-                        "prepare changes deltas, and the recipe has no base_model", "base_model: PATH");
+                        "prepare changes deltas, and the recipe has no base_model",
+                        "base_model: PATH");
         return;
       }
     }
@@ -495,7 +535,8 @@ class Reader {
     const Entry* only = given(root_, "only");
     if (!only || !is_list(only->value, "only", "- {role: mlp}")) return;
     for (const Node& item : only->value.items) {
-      if (auto rule = read_rule(item, RuleFor::only, problems_)) recipe_.only.push_back(*std::move(rule));
+      if (auto rule = read_rule(item, RuleFor::only, problems_))
+        recipe_.only.push_back(*std::move(rule));
     }
   }
 
@@ -515,11 +556,13 @@ class Reader {
     if (!entry) return;
     const Node& node = entry->value;
     if (!node.is_map()) {
-      problems_.error(Code::recipe_value, node.place, "output must be a map, found " + std::string(node.kind_name()),
+      problems_.error(Code::recipe_value, node.place,
+                      "output must be a map, found " + std::string(node.kind_name()),
                       "output: {dtype: bfloat16}");
       return;
     }
-    problems_.warn_unknown_keys(node, {"like", "format", "shard_size", "dtype", "quantize", "rank", "experts", "metadata"});
+    problems_.warn_unknown_keys(
+        node, {"like", "format", "shard_size", "dtype", "quantize", "rank", "experts", "metadata"});
     Output& output = recipe_.output;
     if (const Entry* like = given(node, "like")) {
       output.like = read_text(like->value, "like", problems_).value_or("");
@@ -528,16 +571,20 @@ class Reader {
     }
     if (const Entry* format = given(node, "format")) {
       const std::vector<std::string> formats{"safetensors", "gguf", "lora", "pack"};
-      if (const auto which = read_choice(format->value, "format", formats, problems_)) output.format = formats[*which];
+      if (const auto which = read_choice(format->value, "format", formats, problems_))
+        output.format = formats[*which];
     }
-    if (const Entry* size = given(node, "shard_size")) output.shard_size = read_size(size->value, "shard_size", problems_);
+    if (const Entry* size = given(node, "shard_size"))
+      output.shard_size = read_size(size->value, "shard_size", problems_);
     if (const Entry* dtype = given(node, "dtype")) {
       if (theirs) {
-        problems_.error(Code::recipe_conflict, dtype->place, "both out_dtype and output.dtype are given", "keep one of them");
+        problems_.error(Code::recipe_conflict, dtype->place,
+                        "both out_dtype and output.dtype are given", "keep one of them");
       }
       read_output_dtype(*dtype);
     }
-    for (const char* key : {"quantize", "rank", "experts"}) note(node, key, std::string("output.") + key);
+    for (const char* key : {"quantize", "rank", "experts"})
+      note(node, key, std::string("output.") + key);
     if (const Entry* metadata = given(node, "metadata")) read_metadata(metadata->value);
   }
 
@@ -564,7 +611,8 @@ class Reader {
 
   void read_metadata(const Node& node) {
     if (!node.is_map()) {
-      problems_.error(Code::recipe_value, node.place, "metadata must be a map, found " + std::string(node.kind_name()),
+      problems_.error(Code::recipe_value, node.place,
+                      "metadata must be a map, found " + std::string(node.kind_name()),
                       "metadata: {modelspec.title: My merge}");
       return;
     }
@@ -577,7 +625,8 @@ class Reader {
 
   void read_policies() {
     if (const Entry* missing = given(root_, "missing")) {
-      const auto which = read_choice(missing->value, "missing", {"error", "skip", "take"}, problems_);
+      const auto which =
+          read_choice(missing->value, "missing", {"error", "skip", "take"}, problems_);
       recipe_.missing = static_cast<OnMissing>(which.value_or(0));
     }
     if (const Entry* mismatch = given(root_, "mismatch")) {
@@ -586,7 +635,8 @@ class Reader {
     }
     if (const Entry* seed = given(root_, "seed")) {
       const auto value = read_integer(seed->value, "seed", problems_);
-      if (value && *value < 0) problems_.error(Code::recipe_value, seed->value.place, "seed must not be negative");
+      if (value && *value < 0)
+        problems_.error(Code::recipe_value, seed->value.place, "seed must not be negative");
       if (value) recipe_.seed = static_cast<std::uint64_t>(*value);
     }
     if (const Entry* chat = given(root_, "chat_template")) {
@@ -598,8 +648,8 @@ class Reader {
     const Entry* tokenizer = given(root_, "tokenizer");
     const Entry* source = given(root_, "tokenizer_source");
     if (tokenizer && source) {
-      problems_.error(Code::recipe_conflict, source->place, "both tokenizer and tokenizer_source are given",
-                      "keep one of them");
+      problems_.error(Code::recipe_conflict, source->place,
+                      "both tokenizer and tokenizer_source are given", "keep one of them");
     }
     if (tokenizer) {
       recipe_.tokenizer = read_tokenizer(tokenizer->value, problems_);
@@ -609,19 +659,23 @@ class Reader {
   }
 
   void note(const Node& map, const std::string& key, std::string name) {
-    if (const Entry* entry = given(map, key)) recipe_.unread.push_back({std::move(name), entry->place.mark});
+    if (const Entry* entry = given(map, key))
+      recipe_.unread.push_back({std::move(name), entry->place.mark});
   }
 
   void note_unread() {
-    for (const char* key : {"adapters", "data", "evaluators", "search", "sweep", "use", "fuse"}) note(root_, key, key);
-    std::stable_sort(recipe_.unread.begin(), recipe_.unread.end(), [](const Unread& a, const Unread& b) {
-      return std::pair(a.mark.line, a.mark.column) < std::pair(b.mark.line, b.mark.column);
-    });
+    for (const char* key : {"adapters", "data", "evaluators", "search", "sweep", "use", "fuse"})
+      note(root_, key, key);
+    std::stable_sort(
+        recipe_.unread.begin(), recipe_.unread.end(), [](const Unread& a, const Unread& b) {
+          return std::pair(a.mark.line, a.mark.column) < std::pair(b.mark.line, b.mark.column);
+        });
   }
 
   bool is_list(const Node& node, const std::string& what, const std::string& form) {
     if (node.is_list()) return true;
-    problems_.error(Code::recipe_value, node.place, what + " must be a list, found " + std::string(node.kind_name()), form);
+    problems_.error(Code::recipe_value, node.place,
+                    what + " must be a list, found " + std::string(node.kind_name()), form);
     return false;
   }
 
@@ -631,7 +685,8 @@ class Reader {
   Recipe recipe_;
   std::vector<OwnBase> own_bases_;
   std::vector<Place> name_places_;  ///< Beside Recipe::inputs.
-  bool inputs_known_ = false;       ///< False once a model could not be read: then a missing name proves nothing.
+  bool inputs_known_ =
+      false;  ///< False once a model could not be read: then a missing name proves nothing.
 };
 
 }  // namespace
@@ -642,7 +697,8 @@ Recipe read_recipe(const Node& document, const Vocabulary& vocabulary, Problems&
 
 std::string method_of(const Node& document) {
   for (const char* key : {"merge_method", "method"}) {
-    if (const Entry* entry = given(document, key); entry && entry->value.is_scalar()) return entry->value.scalar.text;
+    if (const Entry* entry = given(document, key); entry && entry->value.is_scalar())
+      return entry->value.scalar.text;
   }
   return "";
 }

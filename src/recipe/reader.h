@@ -14,7 +14,8 @@ namespace keys {
 extern const std::vector<std::string> kRecipe, kModel, kSource, kSlice, kModule;
 }
 
-/// Reads one document. What is wrong goes to `problems`; the recipe is of use only when nothing did.
+/// Reads one document. What is wrong goes to `problems`; the recipe is of use only when nothing
+/// did.
 Recipe read_recipe(const Node& document, const Vocabulary& vocabulary, Problems& problems);
 
 /// The value of `merge_method` or `method`; empty when the document has none.

@@ -1,13 +1,13 @@
 #include "recipe/resolver.h"
 
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <string_view>
+
+#include <re2/re2.h>
 
 namespace merganser::recipe {
 namespace {
@@ -32,7 +32,8 @@ const re2::RE2& float_pattern() {
   return pattern;
 }
 
-/// Digits that charconv understands: without underscores and without the sign, which is returned apart.
+/// Digits that charconv understands: without underscores and without the sign, which is returned
+/// apart.
 std::string bare_digits(std::string_view text, bool& negative) {
   negative = text.starts_with('-');
   if (negative || text.starts_with('+')) text.remove_prefix(1);
@@ -76,7 +77,8 @@ Resolved integer(const std::string& text) {
   }
   if (rest.empty()) return text;  // `0x_`: PyYAML fails on it
   std::uint64_t magnitude = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), magnitude, base);
+  const auto [end, error] =
+      std::from_chars(rest.data(), rest.data() + rest.size(), magnitude, base);
   constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   if (error != std::errc() || magnitude > kMost) {
     double large = 0;
@@ -104,8 +106,10 @@ Resolved floating(const std::string& text) {
   } else {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     // charconv leaves the value alone when it is out of range; Python gives infinity or zero.
-    if (error == std::errc::result_out_of_range) value = digits.find("e-") == std::string::npos &&
-                                                         digits.find("E-") == std::string::npos ? kInfinity : 0.0;
+    if (error == std::errc::result_out_of_range)
+      value = digits.find("e-") == std::string::npos && digits.find("E-") == std::string::npos
+                  ? kInfinity
+                  : 0.0;
   }
   return negative ? -value : value;
 }
@@ -115,7 +119,8 @@ Resolved floating(const std::string& text) {
 Resolved resolve_plain(const std::string& text) {
   if (one_of(text, {"", "~", "null", "Null", "NULL"})) return std::monostate{};
   if (one_of(text, {"yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})) return true;
-  if (one_of(text, {"no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})) return false;
+  if (one_of(text, {"no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"}))
+    return false;
   const char first = text.front();
   if (!(first >= '0' && first <= '9') && first != '-' && first != '+' && first != '.') return text;
   if (re2::RE2::FullMatch(text, integer_pattern())) return integer(text);

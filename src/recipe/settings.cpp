@@ -8,7 +8,8 @@
 namespace merganser::recipe {
 namespace {
 
-Error wrong(const Scalar& scalar, const std::string& file, std::string message, std::string hint = {}) {
+Error wrong(const Scalar& scalar, const std::string& file, std::string message,
+            std::string hint = {}) {
   return {.code = Code::recipe_value,
           .message = std::move(message),
           .file = file,
@@ -18,13 +19,16 @@ Error wrong(const Scalar& scalar, const std::string& file, std::string message, 
 }
 
 std::string shown(const Scalar& scalar) {
-  return std::holds_alternative<std::string>(scalar.value) ? "\"" + scalar.text + "\"" : scalar.text;
+  return std::holds_alternative<std::string>(scalar.value) ? "\"" + scalar.text + "\""
+                                                           : scalar.text;
 }
 
 /// The number that a text spells, blanks around it aside.
 std::optional<double> spelt_number(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())))
+    text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())))
+    text.remove_suffix(1);
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -35,13 +39,16 @@ std::optional<double> spelt_number(std::string_view text) {
 Result<double> number(const Scalar& scalar, const std::string& file) {
   std::optional<double> value;
   if (const bool* truth = std::get_if<bool>(&scalar.value)) value = *truth ? 1.0 : 0.0;
-  if (const auto* whole = std::get_if<std::int64_t>(&scalar.value)) value = static_cast<double>(*whole);
+  if (const auto* whole = std::get_if<std::int64_t>(&scalar.value))
+    value = static_cast<double>(*whole);
   if (const double* real = std::get_if<double>(&scalar.value)) value = *real;
   if (const auto* text = std::get_if<std::string>(&scalar.value)) value = spelt_number(*text);
   if (!value) {
-    return wrong(scalar, file, "expected a number, found " + shown(scalar), "write it as 0.5, 1e-5 or \"0.75\"");
+    return wrong(scalar, file, "expected a number, found " + shown(scalar),
+                 "write it as 0.5, 1e-5 or \"0.75\"");
   }
-  if (!std::isfinite(*value)) return wrong(scalar, file, "expected a finite number, found " + shown(scalar));
+  if (!std::isfinite(*value))
+    return wrong(scalar, file, "expected a finite number, found " + shown(scalar));
   return *value;
 }
 
@@ -65,9 +72,11 @@ Result<bool> boolean(const Scalar& scalar, const std::string& file) {
     for (const char* no : {"false", "no", "off", "f", "n", "0"}) {
       if (word == no) return false;
     }
-  } else if (const auto* whole = std::get_if<std::int64_t>(&scalar.value); whole && (*whole == 0 || *whole == 1)) {
+  } else if (const auto* whole = std::get_if<std::int64_t>(&scalar.value);
+             whole && (*whole == 0 || *whole == 1)) {
     return *whole == 1;
-  } else if (const double* real = std::get_if<double>(&scalar.value); real && (*real == 0 || *real == 1)) {
+  } else if (const double* real = std::get_if<double>(&scalar.value);
+             real && (*real == 0 || *real == 1)) {
     return *real == 1;
   }
   return wrong(scalar, file, "expected true or false, found " + shown(scalar),
@@ -80,9 +89,11 @@ Result<Value> single(const Scalar& scalar, Want want, const std::string& file) {
       MERGANSER_TRY(const bool value, boolean(scalar, file));
       return Value(value);
     }
-    case Want::text: return Value(scalar.text);
+    case Want::text:
+      return Value(scalar.text);
     case Want::real:
-    case Want::integer: break;
+    case Want::integer:
+      break;
   }
   MERGANSER_TRY(double value, number(scalar, file));
   if (want == Want::integer) {
@@ -91,7 +102,8 @@ Result<Value> single(const Scalar& scalar, Want want, const std::string& file) {
   return Value(value);
 }
 
-Result<Value> at_position(const std::vector<Scalar>& values, Want want, double t, const std::string& file) {
+Result<Value> at_position(const std::vector<Scalar>& values, Want want, double t,
+                          const std::string& file) {
   const auto last = values.size() - 1;
   const double x = std::clamp(t, 0.0, 1.0) * static_cast<double>(last);
   const auto i = std::min(static_cast<std::size_t>(x), last);
@@ -115,7 +127,8 @@ const Conditional* first_that_holds(const Setting& setting, const Subject& subje
 
 }  // namespace
 
-Result<std::optional<Value>> evaluate(const Setting& setting, Want want, const Subject& subject, const std::string& file) {
+Result<std::optional<Value>> evaluate(const Setting& setting, Want want, const Subject& subject,
+                                      const std::string& file) {
   const Conditional* decides = first_that_holds(setting, subject);
   if (!decides || decides->values.empty()) return std::optional<Value>();
   MERGANSER_TRY(Value value, decides->gradient ? at_position(decides->values, want, subject.t, file)
@@ -123,15 +136,17 @@ Result<std::optional<Value>> evaluate(const Setting& setting, Want want, const S
   return std::optional<Value>(std::move(value));
 }
 
-Result<std::optional<Found>> lookup(std::span<const Settings* const> levels, const std::string& name, Want want,
-                                    const Subject& subject, const std::string& file) {
+Result<std::optional<Found>> lookup(std::span<const Settings* const> levels,
+                                    const std::string& name, Want want, const Subject& subject,
+                                    const std::string& file) {
   for (const Settings* level : levels) {
     if (!level) continue;
     const auto setting = level->find(name);
     if (setting == level->end()) continue;
     MERGANSER_TRY(std::optional<Value> value, evaluate(setting->second, want, subject, file));
     if (!value) continue;
-    return std::optional<Found>({*std::move(value), first_that_holds(setting->second, subject)->mark});
+    return std::optional<Found>(
+        {*std::move(value), first_that_holds(setting->second, subject)->mark});
   }
   return std::optional<Found>();
 }

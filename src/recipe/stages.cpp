@@ -8,7 +8,8 @@ namespace {
 
 class Order {
  public:
-  explicit Order(const std::vector<Recipe>& recipes) : recipes_(recipes), state_(recipes.size(), State::fresh) {
+  explicit Order(const std::vector<Recipe>& recipes)
+      : recipes_(recipes), state_(recipes.size(), State::fresh) {
     for (std::size_t i = 0; i < recipes.size(); ++i) {
       if (!recipes[i].name.empty()) by_name_[recipes[i].name] = i;
     }
@@ -51,6 +52,8 @@ class Order {
 
 StageOrder order_stages(const std::vector<Recipe>& recipes) { return Order(recipes).run(); }
 
-std::vector<std::size_t> stage_order(const std::vector<Recipe>& recipes) { return order_stages(recipes).order; }
+std::vector<std::size_t> stage_order(const std::vector<Recipe>& recipes) {
+  return order_stages(recipes).order;
+}
 
 }  // namespace merganser::recipe

@@ -8,7 +8,8 @@ std::optional<std::size_t> first_unprintable(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
     if (lead < 0x80) {
-      const bool printable = (lead >= 0x20 && lead < 0x7F) || lead == '\t' || lead == '\n' || lead == '\r';
+      const bool printable =
+          (lead >= 0x20 && lead < 0x7F) || lead == '\t' || lead == '\n' || lead == '\r';
       if (!printable) return i;
       ++i;
       continue;
@@ -25,7 +26,8 @@ std::optional<std::size_t> first_unprintable(std::string_view text) {
     const bool overlong = point < kLeast[length];
     const bool surrogate = point >= 0xD800 && point < 0xE000;
     const bool control = point < 0xA0 && point != 0x85;
-    if (overlong || surrogate || control || point > 0x10FFFF || point == 0xFFFE || point == 0xFFFF) return i;
+    if (overlong || surrogate || control || point > 0x10FFFF || point == 0xFFFE || point == 0xFFFF)
+      return i;
     i += length;
   }
   return std::nullopt;

@@ -11,7 +11,8 @@
 
 namespace merganser::recipe {
 
-// Readers of the parts that recipes are made of. Each reports what is wrong and then gives nothing, or what it could read.
+// Readers of the parts that recipes are made of. Each reports what is wrong and then gives nothing,
+// or what it could read.
 
 /// The entry of that key; nullptr when it is absent or null.
 const Entry* given(const Node& map, std::string_view key);
@@ -20,20 +21,22 @@ const Entry* given(const Node& map, std::string_view key);
 std::optional<std::string> read_text(const Node& node, const std::string& what, Problems& problems);
 
 /// A whole number; integral floats and strings that spell one count.
-std::optional<std::int64_t> read_integer(const Node& node, const std::string& what, Problems& problems);
+std::optional<std::int64_t> read_integer(const Node& node, const std::string& what,
+                                         Problems& problems);
 
 /// True or false in any spelling that a boolean parameter accepts.
 std::optional<bool> read_boolean(const Node& node, const std::string& what, Problems& problems);
 
 /// One of a few words, by index.
-std::optional<std::size_t> read_choice(const Node& node, const std::string& what, const std::vector<std::string>& words,
-                                       Problems& problems);
+std::optional<std::size_t> read_choice(const Node& node, const std::string& what,
+                                       const std::vector<std::string>& words, Problems& problems);
 
 /// The name of a type that merges can compute or store with.
 std::optional<DType> read_dtype(const Node& node, Problems& problems);
 
 /// Bytes: `5GB`, `500MiB`, `1B` (a billion, as mergekit writes it), or a plain number.
-std::optional<std::uint64_t> read_size(const Node& node, const std::string& what, Problems& problems);
+std::optional<std::uint64_t> read_size(const Node& node, const std::string& what,
+                                       Problems& problems);
 
 std::optional<ModelRef> read_model(const Node& node, Problems& problems);
 std::vector<Rename> read_renames(const Node& node, Problems& problems);

@@ -39,12 +39,14 @@ void Places::replaced(std::size_t offset, std::size_t to, std::size_t from) {
 
 Mark Places::at(std::size_t offset) const {
   std::size_t original = offset;
-  auto after = std::upper_bound(edits_.begin(), edits_.end(), offset,
-                                [](std::size_t value, const Edit& edit) { return value < edit.offset; });
+  auto after =
+      std::upper_bound(edits_.begin(), edits_.end(), offset,
+                       [](std::size_t value, const Edit& edit) { return value < edit.offset; });
   if (after != edits_.begin()) {
     const Edit& edit = *std::prev(after);
-    original = offset < edit.offset + edit.to ? edit.original
-                                              : edit.original + edit.from + (offset - edit.offset - edit.to);
+    original = offset < edit.offset + edit.to
+                   ? edit.original
+                   : edit.original + edit.from + (offset - edit.offset - edit.to);
   }
   original = std::min(original, original_.size());
   const auto line = std::prev(std::upper_bound(lines_.begin(), lines_.end(), original));
@@ -55,7 +57,8 @@ Mark Places::at(std::size_t offset) const {
   return mark;
 }
 
-Expanded expand(const std::string& text, const std::string& file, const std::map<std::string, std::string>& variables) {
+Expanded expand(const std::string& text, const std::string& file,
+                const std::map<std::string, std::string>& variables) {
   Expanded out{.text = {}, .places = Places(text), .problems = {}};
   std::vector<std::string> defined;
   for (const auto& [name, value] : variables) defined.push_back(name);
@@ -95,7 +98,8 @@ Expanded expand(const std::string& text, const std::string& file, const std::map
                                 .file = file,
                                 .line = mark.line,
                                 .column = mark.column,
-                                .hint = near.empty() ? "--var " + name + "=VALUE; write $${" + name + "} for the text itself"
+                                .hint = near.empty() ? "--var " + name + "=VALUE; write $${" +
+                                                           name + "} for the text itself"
                                                      : "did you mean ${" + near + "}?"});
       }
     }

@@ -10,12 +10,14 @@
 
 namespace merganser::recipe {
 
-/// Finds lines and columns of the text as it was written, from offsets into the text after variables were put in.
+/// Finds lines and columns of the text as it was written, from offsets into the text after
+/// variables were put in.
 class Places {
  public:
   explicit Places(std::string original);
 
-  /// Says that `to` bytes at `offset` of the new text stand for `from` bytes of the old one. In rising order.
+  /// Says that `to` bytes at `offset` of the new text stand for `from` bytes of the old one. In
+  /// rising order.
   void replaced(std::size_t offset, std::size_t to, std::size_t from);
 
   Mark at(std::size_t offset) const;
@@ -33,10 +35,13 @@ class Places {
 struct Expanded {
   std::string text;
   Places places;
-  std::vector<Error> problems;  ///< Undefined variables (recipe_value), and variables that nothing uses (usage).
+  std::vector<Error>
+      problems;  ///< Undefined variables (recipe_value), and variables that nothing uses (usage).
 };
 
-/// Puts variables into a recipe's text: `${NAME}`, and `$${` for a literal `${`. Comment lines are left alone.
-Expanded expand(const std::string& text, const std::string& file, const std::map<std::string, std::string>& variables);
+/// Puts variables into a recipe's text: `${NAME}`, and `$${` for a literal `${`. Comment lines are
+/// left alone.
+Expanded expand(const std::string& text, const std::string& file,
+                const std::map<std::string, std::string>& variables);
 
 }  // namespace merganser::recipe

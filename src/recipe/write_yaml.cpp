@@ -9,9 +9,12 @@ namespace {
 
 /// True when the text can stand unquoted and reads back as itself.
 bool stands_plain(const std::string& text) {
-  const auto is_safe = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '/' || c == '-' || c == '+' || c == '@'; };
+  const auto is_safe = [](unsigned char c) {
+    return std::isalnum(c) || c == '_' || c == '.' || c == '/' || c == '-' || c == '+' || c == '@';
+  };
   if (text.empty() || text.front() == '-' || text.front() == '@' || text == "<<") return false;
-  return std::all_of(text.begin(), text.end(), is_safe) && std::holds_alternative<std::string>(resolve_plain(text));
+  return std::all_of(text.begin(), text.end(), is_safe) &&
+         std::holds_alternative<std::string>(resolve_plain(text));
 }
 
 std::string quoted(const std::string& text) {

@@ -1,14 +1,14 @@
 #include "recipe/yaml.h"
 
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/parser.h>
-
 #include <algorithm>
 #include <map>
 #include <optional>
 #include <sstream>
 #include <unordered_map>
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
 
 #include "recipe/resolver.h"
 #include "recipe/utf8.h"
@@ -27,8 +27,8 @@ std::size_t count(const Node& node) {
   return nodes;
 }
 
-/// Builds trees from the parser's events. yaml-cpp's own Node would give the first of duplicate keys and loses the places of
-/// keys. After the first mistake all further events are ignored.
+/// Builds trees from the parser's events. yaml-cpp's own Node would give the first of duplicate
+/// keys and loses the places of keys. After the first mistake all further events are ignored.
 class Builder : public YAML::EventHandler {
  public:
   Builder(std::string_view text, const std::string& file, const Places& places)
@@ -54,6 +54,11 @@ class Builder : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     if (failure) return;
+    // yaml-cpp lets a last line without its colon pass as a key of null.
+    if (!stack_.empty() && stack_.back().block && stack_.back().key &&
+        stack_.back().key->offset == mark.pos) {
+      return fail(mark, "expected \":\" after \"" + stack_.back().key->text + "\"");
+    }
     Node node;
     node.place.mark = place(mark);
     attach(std::move(node), anchor, mark, false);
@@ -67,7 +72,8 @@ class Builder : public YAML::EventHandler {
     attach(Node(found->second), 0, mark, false);
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     if (failure) return;
     Node node;
     node.place.mark = place(mark);
@@ -78,7 +84,8 @@ class Builder : public YAML::EventHandler {
     const bool plain = tag == "?";
     if (plain || (tag.starts_with(core) && tag != core + "str")) {
       Resolved resolved = resolve_plain(value);
-      if (!plain && !fits(resolved, tag.substr(core.size()))) return fail(mark, "\"" + value + "\" does not fit its tag");
+      if (!plain && !fits(resolved, tag.substr(core.size())))
+        return fail(mark, "\"" + value + "\" does not fit its tag");
       if (resolved.index() == 0) {
         node.kind = Node::Kind::null;
       } else if (auto* truth = std::get_if<bool>(&resolved)) {
@@ -91,6 +98,7 @@ class Builder : public YAML::EventHandler {
         node.scalar.value = value;
       }
     } else if (tag == "!" || tag == core + "str") {
+      if (!is_closed(mark)) return fail(mark, "the quote is never closed");
       node.scalar.value = value;
     } else {
       return fail(mark, "the tag \"" + tag + "\" is not known");
@@ -106,8 +114,9 @@ class Builder : public YAML::EventHandler {
   void OnSequenceEnd() override { close(); }
 
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
+                  YAML::EmitterStyle::value style) override {
     open(mark, tag, "tag:yaml.org,2002:map", anchor, Node::Kind::map);
+    if (!failure) stack_.back().block = style == YAML::EmitterStyle::Block;
   }
 
   void OnMapEnd() override { close(); }
@@ -117,6 +126,7 @@ class Builder : public YAML::EventHandler {
     std::string text;
     Place place;
     bool merge = false;
+    int offset = 0;
   };
   struct Frame {
     Node node;
@@ -124,10 +134,31 @@ class Builder : public YAML::EventHandler {
     YAML::Mark mark;
     std::optional<Key> key;
     std::vector<std::pair<Key, Node>> members;
+    bool block = false;
   };
 
   Mark place(const YAML::Mark& mark) const {
     return places_.at(mark.pos < 0 ? text_.size() : static_cast<std::size_t>(mark.pos));
+  }
+
+  /// False for a quoted scalar that runs into the end of the text, which yaml-cpp does not always
+  /// notice.
+  bool is_closed(const YAML::Mark& mark) const {
+    std::size_t at = static_cast<std::size_t>(std::max(mark.pos, 0));
+    while (at < text_.size() && (text_[at] == '&' || text_[at] == '!')) {  // anchor and tag
+      at = text_.find_first_not_of(" \t\r\n", text_.find_first_of(" \t\r\n", at));
+    }
+    if (at >= text_.size() || (text_[at] != '"' && text_[at] != '\'')) return true;
+    const char quote = text_[at];
+    for (++at; at < text_.size(); ++at) {
+      const bool pair = quote == '"' ? text_[at] == '\\' : text_.substr(at, 2) == "''";
+      if (pair) {
+        ++at;
+      } else if (text_[at] == quote) {
+        return true;
+      }
+    }
+    return false;
   }
 
   void fail(const YAML::Mark& mark, std::string message) { fail(place(mark), std::move(message)); }
@@ -157,17 +188,18 @@ class Builder : public YAML::EventHandler {
     return false;
   }
 
-  void open(const YAML::Mark& mark, const std::string& tag, std::string_view own_tag, YAML::anchor_t anchor,
-            Node::Kind kind) {
+  void open(const YAML::Mark& mark, const std::string& tag, std::string_view own_tag,
+            YAML::anchor_t anchor, Node::Kind kind) {
     if (failure) return;
-    if (tag != "?" && tag != "!" && tag != own_tag) return fail(mark, "the tag \"" + tag + "\" is not known");
+    if (tag != "?" && tag != "!" && tag != own_tag)
+      return fail(mark, "the tag \"" + tag + "\" is not known");
     if (stack_.size() >= kMaxDepth) {
       return fail(mark, "nested more than " + std::to_string(kMaxDepth) + " levels deep");
     }
     Node node;
     node.kind = kind;
     node.place.mark = place(mark);
-    stack_.push_back({std::move(node), anchor, mark, std::nullopt, {}});
+    stack_.push_back({.node = std::move(node), .anchor = anchor, .mark = mark});
   }
 
   void close() {
@@ -208,13 +240,14 @@ class Builder : public YAML::EventHandler {
       if (key.merge) continue;
       const auto [first, fresh] = own.try_emplace(key.text, key.place.mark);
       if (!fresh) {
-        result.warnings.push_back({.code = Code::recipe_key,
-                                   .message = "the key \"" + key.text + "\" was given before, on line " +
-                                              std::to_string(first->second.line) + "; the last one counts",
-                                   .file = file_,
-                                   .line = key.place.mark.line,
-                                   .column = key.place.mark.column,
-                                   .subject = key.text});
+        result.warnings.push_back(
+            {.code = Code::recipe_key,
+             .message = "the key \"" + key.text + "\" was given before, on line " +
+                        std::to_string(first->second.line) + "; the last one counts",
+             .file = file_,
+             .line = key.place.mark.line,
+             .column = key.place.mark.column,
+             .subject = key.text});
       }
       put({key.text, key.place, std::move(value)});
     }
@@ -236,8 +269,8 @@ class Builder : public YAML::EventHandler {
     } else if (frame.key) {
       frame.members.emplace_back(std::move(*frame.key), std::move(node));
       frame.key.reset();
-    } else if (node.is_scalar() || node.is_null()) {
-      frame.key = Key{node.is_null() ? "null" : node.scalar.text, {place(mark)}, merge_key};
+    } else if (node.is_scalar()) {
+      frame.key = Key{node.scalar.text, {place(mark)}, merge_key, mark.pos};
     } else {
       fail(mark, std::string("a key must be a word, not ") + std::string(node.kind_name()));
     }
@@ -254,7 +287,11 @@ class Builder : public YAML::EventHandler {
 };
 
 Error syntax(const std::string& file, Mark at, std::string message) {
-  return {.code = Code::recipe_syntax, .message = std::move(message), .file = file, .line = at.line, .column = at.column};
+  return {.code = Code::recipe_syntax,
+          .message = std::move(message),
+          .file = file,
+          .line = at.line,
+          .column = at.column};
 }
 
 }  // namespace
@@ -266,14 +303,20 @@ const Entry* Node::find(std::string_view key) const {
   return nullptr;
 }
 
-Entry* Node::find(std::string_view key) { return const_cast<Entry*>(static_cast<const Node*>(this)->find(key)); }
+Entry* Node::find(std::string_view key) {
+  return const_cast<Entry*>(static_cast<const Node*>(this)->find(key));
+}
 
 std::string_view Node::kind_name() const {
   switch (kind) {
-    case Kind::null: return "null";
-    case Kind::list: return "a list";
-    case Kind::map: return "a map";
-    case Kind::scalar: break;
+    case Kind::null:
+      return "null";
+    case Kind::list:
+      return "a list";
+    case Kind::map:
+      return "a map";
+    case Kind::scalar:
+      break;
   }
   if (std::holds_alternative<bool>(scalar.value)) return "a boolean";
   return std::holds_alternative<std::string>(scalar.value) ? "text" : "a number";
@@ -292,7 +335,8 @@ Result<Yaml> read_yaml(std::string_view text, const std::string& file, const Pla
     }
   } catch (const YAML::Exception& error) {
     if (!builder.failure) {
-      const std::size_t at = error.mark.pos < 0 ? text.size() : static_cast<std::size_t>(error.mark.pos);
+      const std::size_t at =
+          error.mark.pos < 0 ? text.size() : static_cast<std::size_t>(error.mark.pos);
       builder.failure = syntax(file, places.at(at), "not valid YAML: " + error.msg);
     }
   }

@@ -52,8 +52,9 @@ struct Yaml {
   std::vector<Error> warnings;  ///< Duplicate keys; the last one counts.
 };
 
-/// Reads YAML 1.1 text as PyYAML's safe_load does. `places` maps offsets of `text` to what the author wrote.
-/// Bounds: 16 MB of text, 100 levels, 200,000 nodes with aliases expanded. Errors: recipe_syntax.
+/// Reads YAML 1.1 text as PyYAML's safe_load does. `places` maps offsets of `text` to what the
+/// author wrote. Bounds: 16 MB of text, 100 levels, 200,000 nodes with aliases expanded. Errors:
+/// recipe_syntax.
 Result<Yaml> read_yaml(std::string_view text, const std::string& file, const Places& places);
 
 /// Writes documents as YAML that `read_yaml` reads back as the same trees.

@@ -15,7 +15,9 @@ parameters: {lambda: 1}
 prepare: [{step: dare, drop: 0.5}, {step: scale}]
 )";
 
-Overrides set(std::vector<std::pair<std::string, std::string>> set) { return {.set = std::move(set)}; }
+Overrides set(std::vector<std::pair<std::string, std::string>> set) {
+  return {.set = std::move(set)};
+}
 
 std::string weight(const Recipe& recipe, std::size_t source) {
   const Settings& settings = recipe.modules.at(0).slices.at(0).sources.at(source).parameters;
@@ -54,18 +56,29 @@ TEST(overrides, an_empty_value_unsets) {
 }
 
 TEST(overrides, errors_name_the_nearest_path) {
-  EXPECT_EQ(mistakes(kRecipe, set({{"models.mth.weight", "1"}, {"parameters.lamda", "2"}, {"dtpye", "f32"}})),
-            (std::vector<std::string>{
-                "--set models.mth.weight=1: there is no model \"mth\" in \"models\"\n  hint: did you mean models.math.weight?",
-                "--set parameters.lamda=2: \"parameters\" has no \"lamda\"\n  hint: did you mean parameters.lambda?",
-                "--set dtpye=f32: the recipe has no \"dtpye\"\n  hint: did you mean dtype?"}));
-  EXPECT_EQ(mistakes(kRecipe, set({{"lambda", "1"}, {"models.math.wieght", "1"}, {"prepare.7.drop", "1"}})),
-            (std::vector<std::string>{
-                "--set lambda=1: the recipe has no \"lambda\"\n  hint: did you mean parameters.lambda?",
-                "--set models.math.wieght=1: \"models.math\" has no \"wieght\"\n  hint: did you mean models.math.weight?",
-                "--set prepare.7.drop=1: \"prepare\" has 2 entries, counted from 0"}));
-  EXPECT_EQ(mistakes(kRecipe, set({{"models.*.wieght", "1"}})).size(), 1u) << "once, not for every model";
-  EXPECT_EQ(mistakes(kRecipe, set({{"dtype.x", "1"}, {"merge_method.x", "1"}, {"", "1"}, {"a..b", "1"}})).size(), 4u);
+  EXPECT_EQ(
+      mistakes(kRecipe,
+               set({{"models.mth.weight", "1"}, {"parameters.lamda", "2"}, {"dtpye", "f32"}})),
+      (std::vector<std::string>{
+          "--set models.mth.weight=1: there is no model \"mth\" in \"models\"\n  hint: did you "
+          "mean models.math.weight?",
+          "--set parameters.lamda=2: \"parameters\" has no \"lamda\"\n  hint: did you mean "
+          "parameters.lambda?",
+          "--set dtpye=f32: the recipe has no \"dtpye\"\n  hint: did you mean dtype?"}));
+  EXPECT_EQ(
+      mistakes(kRecipe,
+               set({{"lambda", "1"}, {"models.math.wieght", "1"}, {"prepare.7.drop", "1"}})),
+      (std::vector<std::string>{
+          "--set lambda=1: the recipe has no \"lambda\"\n  hint: did you mean parameters.lambda?",
+          "--set models.math.wieght=1: \"models.math\" has no \"wieght\"\n  hint: did you mean "
+          "models.math.weight?",
+          "--set prepare.7.drop=1: \"prepare\" has 2 entries, counted from 0"}));
+  EXPECT_EQ(mistakes(kRecipe, set({{"models.*.wieght", "1"}})).size(), 1u)
+      << "once, not for every model";
+  EXPECT_EQ(
+      mistakes(kRecipe, set({{"dtype.x", "1"}, {"merge_method.x", "1"}, {"", "1"}, {"a..b", "1"}}))
+          .size(),
+      4u);
 }
 
 TEST(overrides, a_bad_value_is_blamed_on_its_option) {
@@ -75,7 +88,9 @@ TEST(overrides, a_bad_value_is_blamed_on_its_option) {
 }
 
 TEST(overrides, speak_of_one_document) {
-  const std::string two = "name: step\nmerge_method: linear\nmodels: [{model: a}]\n---\nmerge_method: linear\nmodels: [{model: step}]\n";
+  const std::string two =
+      "name: step\nmerge_method: linear\nmodels: [{model: a}]\n---\nmerge_method: linear\nmodels: "
+      "[{model: step}]\n";
   const auto recipes = read(two, set({{"step.models.a.weight", "1"}, {"models.0.weight", "2"}}));
   ASSERT_TRUE(recipes);
   EXPECT_EQ(weight((*recipes)[0], 0), "1");
@@ -83,7 +98,9 @@ TEST(overrides, speak_of_one_document) {
 }
 
 TEST(variables, are_put_in_before_the_text_is_read) {
-  const std::string text = "# ${IGNORED}\nmerge_method: ${M}\nmodels: [{model: 'x/${M}', parameters: {weight: ${W}}}]\nname: $${M}\n";
+  const std::string text =
+      "# ${IGNORED}\nmerge_method: ${M}\nmodels: [{model: 'x/${M}', parameters: {weight: "
+      "${W}}}]\nname: $${M}\n";
   const Recipe recipe = valid(text, {.variables = {{"M", "linear"}, {"W", "0.5"}}});
   EXPECT_EQ(recipe.method, "linear");
   EXPECT_EQ(recipe.inputs.at(0).ref.path, "x/linear");
@@ -93,17 +110,20 @@ TEST(variables, are_put_in_before_the_text_is_read) {
 }
 
 TEST(variables, keep_the_places_of_the_text_as_written) {
-  const auto errors = mistakes("merge_method: linear\nmodels: [{model: '${LONG}', layers: 1}, {}]\ndtype: {}\n",
-                               {.variables = {{"LONG", std::string(40, 'x')}}});
+  const auto errors =
+      mistakes("merge_method: linear\nmodels: [{model: '${LONG}', layers: 1}, {}]\ndtype: {}\n",
+               {.variables = {{"LONG", std::string(40, 'x')}}});
   ASSERT_EQ(errors.size(), 2u);
   EXPECT_TRUE(errors[0].starts_with("recipe.yml:2:41: ")) << errors[0];
   EXPECT_TRUE(errors[1].starts_with("recipe.yml:3:8: ")) << errors[1];
 }
 
 TEST(variables, must_be_defined_and_used) {
-  EXPECT_EQ(mistakes("merge_method: ${METHD}\n", {.variables = {{"METHOD", "linear"}}}),
-            (std::vector<std::string>{"--var METHOD: the recipe has no ${METHOD}",
-                                      "recipe.yml:1:15: variable \"METHD\" is not defined\n  hint: did you mean ${METHOD}?"}));
+  EXPECT_EQ(
+      mistakes("merge_method: ${METHD}\n", {.variables = {{"METHOD", "linear"}}}),
+      (std::vector<std::string>{
+          "--var METHOD: the recipe has no ${METHOD}",
+          "recipe.yml:1:15: variable \"METHD\" is not defined\n  hint: did you mean ${METHOD}?"}));
 }
 
 TEST(resolved, is_the_text_itself_when_nothing_changed_it) {
@@ -112,10 +132,13 @@ TEST(resolved, is_the_text_itself_when_nothing_changed_it) {
 }
 
 TEST(resolved, reads_back_as_what_ran) {
-  const std::string text = "merge_method: ${M}\nmodels: [{model: a}] # $${x}\nname: '$${M}: \"q\"\n\n  z'\nchat_template: \"{% x %}\\t\"\n";
+  const std::string text =
+      "merge_method: ${M}\nmodels: [{model: a}] # $${x}\nname: '$${M}: \"q\"\n\n  "
+      "z'\nchat_template: \"{% x %}\\t\"\n";
   const Recipe once = valid(text, {.variables = {{"M", "linear"}}});
   EXPECT_EQ(valid(once.resolved).name, once.name);
-  const Recipe changed = valid(text, {.set = {{"models.a.weight", "[0, '1', true]"}}, .variables = {{"M", "linear"}}});
+  const Recipe changed =
+      valid(text, {.set = {{"models.a.weight", "[0, '1', true]"}}, .variables = {{"M", "linear"}}});
   const Recipe again = valid(changed.resolved);
   EXPECT_EQ(again.name, "${M}: \"q\"\nz");
   EXPECT_EQ(again.chat_template, "{% x %}\t");

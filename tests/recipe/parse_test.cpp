@@ -18,7 +18,8 @@ using Names = std::vector<std::string>;
 TEST(inputs, are_named_by_their_last_component_and_made_unique) {
   const Recipe recipe = valid(
       "merge_method: ties\nbase_model: z/base\n"
-      "models: [{model: x/m}, {model: y/m/}, {model: y/m/}, {model: q, name: m-2}, {model: a/base}]\n"
+      "models: [{model: x/m}, {model: y/m/}, {model: y/m/}, {model: q, name: m-2}, {model: "
+      "a/base}]\n"
       "donors: [{name: vae, model: x/m}]\n");
   EXPECT_EQ(names(recipe), (Names{"m", "m-3", "m-4", "m-2", "base-2", "base", "vae"}));
   EXPECT_EQ(find_input(recipe, "base"), 5u);
@@ -26,7 +27,8 @@ TEST(inputs, are_named_by_their_last_component_and_made_unique) {
 }
 
 TEST(inputs, the_base_is_the_entry_that_it_equals) {
-  const Recipe recipe = valid("merge_method: ties\nbase_model: b@r\nmodels: [{model: a}, {model: b@r}, {model: b}]\n");
+  const Recipe recipe = valid(
+      "merge_method: ties\nbase_model: b@r\nmodels: [{model: a}, {model: b@r}, {model: b}]\n");
   EXPECT_EQ(recipe.base, 1u);
   EXPECT_EQ(names(recipe), (Names{"a", "b", "b-2"}));
   EXPECT_EQ(find_input(recipe, "base"), 1u);
@@ -36,8 +38,10 @@ TEST(inputs, the_base_is_the_entry_that_it_equals) {
 TEST(inputs, the_same_model_in_another_slice_is_the_same_input) {
   const Recipe recipe = valid(
       "merge_method: ties\nslices:\n"
-      "- {sources: [{model: a, layer_range: [0, 1]}, {model: a, layer_range: [1, 2]}], base_model: c}\n"
-      "- {sources: [{model: b, layer_range: ['0', 1.0]}, {model: a, layer_range: [3, 3]}], base_model: b}\n");
+      "- {sources: [{model: a, layer_range: [0, 1]}, {model: a, layer_range: [1, 2]}], base_model: "
+      "c}\n"
+      "- {sources: [{model: b, layer_range: ['0', 1.0]}, {model: a, layer_range: [3, 3]}], "
+      "base_model: b}\n");
   EXPECT_EQ(names(recipe), (Names{"a", "a-2", "b", "c"}));
   const auto& slices = recipe.modules[0].slices;
   EXPECT_EQ(slices[1].sources[1].input, 0u);
@@ -55,7 +59,8 @@ TEST(inputs, a_rename_makes_another_input) {
 
 TEST(model_reference, has_a_text_form_and_an_object_form) {
   const Recipe recipe = valid(
-      "merge_method: linear\nmodels:\n- model: a@1+l@2\n- model: {model: 'b@3', lora: {path: 'l+1', revision: x}}\n"
+      "merge_method: linear\nmodels:\n- model: a@1+l@2\n- model: {model: 'b@3', lora: {path: "
+      "'l+1', revision: x}}\n"
       "- model: {model: {path: 'c@d+e'}, override_architecture: X}\n");
   EXPECT_EQ(recipe.inputs[0].ref.text(), "a@1+l@2");
   EXPECT_EQ(recipe.inputs[0].ref.lora_revision, "2");
@@ -84,28 +89,35 @@ TEST(parse, passes_over_a_byte_order_mark) {
 }
 
 TEST(parse, checks_no_names_that_the_vocabulary_does_not_list) {
-  const auto recipes = parse("method: new\nmodels: [{model: a}]\nparameters: {x: 1}\nfinish: [{step: y, z: 1}]\n", "r.yml", {}, {});
+  const auto recipes =
+      parse("method: new\nmodels: [{model: a}]\nparameters: {x: 1}\nfinish: [{step: y, z: 1}]\n",
+            "r.yml", {}, {});
   ASSERT_TRUE(recipes);
   EXPECT_TRUE((*recipes)[0].warnings.empty());
 }
 
 TEST(parse, sizes_have_units) {
   const auto size = [](const std::string& text) {
-    return valid("method: average\nmodels: [{model: a}]\noutput: {shard_size: " + text + "}\n").output.shard_size.value_or(0);
+    return valid("method: average\nmodels: [{model: a}]\noutput: {shard_size: " + text + "}\n")
+        .output.shard_size.value_or(0);
   };
   EXPECT_EQ(size("5GB"), 5'000'000'000u);
   EXPECT_EQ(size("1.5 KiB"), 1536u);
   EXPECT_EQ(size("2B"), 2'000'000'000u);
   EXPECT_EQ(size("100"), 100u);
   for (const char* bad : {"0", "-1", "5XB", "[]", "nan", "1e300"}) {
-    EXPECT_EQ(mistakes("method: average\nmodels: [{model: a}]\noutput: {shard_size: " + std::string(bad) + "}\n").size(), 1u) << bad;
+    EXPECT_EQ(mistakes("method: average\nmodels: [{model: a}]\noutput: {shard_size: " +
+                       std::string(bad) + "}\n")
+                  .size(),
+              1u)
+        << bad;
   }
 }
 
 TEST(stages, come_after_those_whose_results_they_use) {
   const std::string body = "merge_method: linear\nmodels: ";
-  const auto recipes = read("name: c\n" + body + "[{model: b}, {model: a}]\n---\nname: a\n" + body + "[{model: x}]\n---\nname: b\n" + body +
-                            "[{model: a}]\n");
+  const auto recipes = read("name: c\n" + body + "[{model: b}, {model: a}]\n---\nname: a\n" + body +
+                            "[{model: x}]\n---\nname: b\n" + body + "[{model: a}]\n");
   ASSERT_TRUE(recipes);
   EXPECT_EQ(stage_order(*recipes), (std::vector<std::size_t>{1, 2, 0}));
 }

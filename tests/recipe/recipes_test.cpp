@@ -1,13 +1,14 @@
-// Runs tests/recipes/*.test. Each holds a recipe, a line `----`, and then either `ok` and the facts of the parsed recipe, or
-// the exact errors. Comment lines `# --set PATH=VALUE` and `# --var NAME=VALUE` at its head are the command line. With
-// MERGANSER_UPDATE_TESTS=1 in the environment the expectations are written anew; read the difference before committing it.
-#include <gtest/gtest.h>
-
+// Runs tests/recipes/*.test. Each holds a recipe, a line `----`, and then either `ok` and the facts
+// of the parsed recipe, or the exact errors. Comment lines `# --set PATH=VALUE` and `# --var
+// NAME=VALUE` at its head are the command line. With MERGANSER_UPDATE_TESTS=1 in the environment
+// the expectations are written anew; read the difference before committing it.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include <gtest/gtest.h>
 
 #include "describe.h"
 #include "support.h"
@@ -18,7 +19,8 @@ namespace {
 std::vector<std::filesystem::path> files() {
   std::vector<std::filesystem::path> found;
   std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(MERGANSER_TEST_DATA) / "recipes", none)) {
+  for (const auto& entry : std::filesystem::directory_iterator(
+           std::filesystem::path(MERGANSER_TEST_DATA) / "recipes", none)) {
     if (entry.path().extension() == ".test") found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());

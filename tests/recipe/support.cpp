@@ -1,9 +1,9 @@
 #include "support.h"
 
-#include <gtest/gtest.h>
-
 #include <fstream>
 #include <sstream>
+
+#include <gtest/gtest.h>
 
 namespace merganser::recipe {
 
@@ -17,7 +17,10 @@ const Vocabulary& vocabulary() {
                      {"passthrough", {"scale"}},
                      {"average", {}}},
       .steps = {"scale", "dare", "trim", "clamp"},
-      .step_parameters = {{"scale", {"by"}}, {"dare", {"drop", "rescale_by"}}, {"trim", {"density", "scope"}}, {"clamp", {"between"}}}};
+      .step_parameters = {{"scale", {"by"}},
+                          {"dare", {"drop", "rescale_by"}},
+                          {"trim", {"density", "scope"}},
+                          {"clamp", {"between"}}}};
   return words;
 }
 

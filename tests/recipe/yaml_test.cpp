@@ -1,9 +1,9 @@
 #include "recipe/yaml.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <sstream>
+
+#include <gtest/gtest.h>
 
 #include "recipe/resolver.h"
 #include "support.h"
@@ -69,8 +69,13 @@ TEST(resolver, agrees_with_pyyaml_on_every_scalar_of_the_table) {
       }
     } else if (type == "float") {
       ASSERT_TRUE(std::holds_alternative<double>(found)) << text;
-      const double expected = repr == "inf" ? INFINITY : repr == "-inf" ? -INFINITY : repr == "nan" ? NAN : std::strtod(repr.c_str(), nullptr);
-      EXPECT_TRUE(std::get<double>(found) == expected || (std::isnan(expected) && std::isnan(std::get<double>(found)))) << text;
+      const double expected = repr == "inf"    ? INFINITY
+                              : repr == "-inf" ? -INFINITY
+                              : repr == "nan"  ? NAN
+                                               : std::strtod(repr.c_str(), nullptr);
+      EXPECT_TRUE(std::get<double>(found) == expected ||
+                  (std::isnan(expected) && std::isnan(std::get<double>(found))))
+          << text;
     } else {  // text; timestamps and what PyYAML fails on are text here
       ASSERT_TRUE(std::holds_alternative<std::string>(found)) << text << " is " << type;
       EXPECT_EQ(std::get<std::string>(found), text);
@@ -101,18 +106,19 @@ TEST(yaml, the_last_of_duplicate_keys_counts_and_is_reported) {
   ASSERT_TRUE(read);
   EXPECT_EQ(text_of(read->documents[0], "a"), "3");
   ASSERT_EQ(read->warnings.size(), 1u);
-  EXPECT_EQ(read->warnings[0].text(), "a.yml:3:1: the key \"a\" was given before, on line 1; the last one counts");
+  EXPECT_EQ(read->warnings[0].text(),
+            "a.yml:3:1: the key \"a\" was given before, on line 1; the last one counts");
 }
 
 TEST(yaml, merge_keys_give_way_to_the_maps_own) {
-  const Node map = one(
-      "one: &one {x: 1, y: 1}\n"
-      "two: &two {y: 2, z: 2}\n"
-      "a: {<<: *one, y: 3}\n"
-      "b: {y: 3, <<: *one}\n"
-      "c: {<<: [*one, *two]}\n"
-      "d: {<<: [*two, *one], x: 9}\n"
-      "e: {'<<': 1}\n");
+  const Node map =
+      one("one: &one {x: 1, y: 1}\n"
+          "two: &two {y: 2, z: 2}\n"
+          "a: {<<: *one, y: 3}\n"
+          "b: {y: 3, <<: *one}\n"
+          "c: {<<: [*one, *two]}\n"
+          "d: {<<: [*two, *one], x: 9}\n"
+          "e: {'<<': 1}\n");
   EXPECT_EQ(flat(map.find("a")->value), "{x=1:1,y=1:3,}");
   EXPECT_EQ(flat(map.find("b")->value), "{x=1:1,y=1:3,}");
   EXPECT_EQ(text_of(map.find("c")->value, "y"), "1") << "earlier maps win";
@@ -122,17 +128,30 @@ TEST(yaml, merge_keys_give_way_to_the_maps_own) {
 }
 
 TEST(yaml, says_where_the_text_is_no_yaml) {
-  EXPECT_TRUE(failure("merge_method: [linear\n").starts_with("a.yml:2:1: not valid YAML: ")) << failure("merge_method: [linear\n");
-  for (const char* text : {"a: 'x", "a: *nowhere", "{a: 1} trailing", "a: [1, 2}", "a: b: c", "- a\nb: 1", "a:\n\t- b",
-                           "a: !thing x", "a: !!int x", "? [a]\n: 1\n", "a: &x [*x]", "a: 1\n b: 2", "a: @x", "a: `x"}) {
+  EXPECT_TRUE(failure("merge_method: [linear\n").starts_with("a.yml:2:1: not valid YAML: "))
+      << failure("merge_method: [linear\n");
+  for (const char* text : {"a: 'x", "a: *nowhere", "{a: 1} trailing", "a: [1, 2}", "a: b: c",
+                           "- a\nb: 1", "a:\n\t- b", "a: !thing x", "a: !!int x", "? [a]\n: 1\n",
+                           "a: &x [*x]", "a: 1\n b: 2", "a: @x", "a: `x"}) {
     EXPECT_TRUE(failure(text).starts_with("a.yml:")) << text << " -> " << failure(text);
   }
 }
 
+TEST(yaml, notices_what_the_parser_lets_pass_at_the_end) {
+  EXPECT_EQ(failure("a: 1\nnormalise\n"), "a.yml:2:1: expected \":\" after \"normalise\"");
+  EXPECT_EQ(failure("a: 1\nb: 'x''\n"), "a.yml:2:4: the quote is never closed");
+  EXPECT_EQ(failure("a: &q \"x\\\"\n"), "a.yml:1:4: the quote is never closed");
+  EXPECT_EQ(failure("~: 1\n"), "a.yml:1:1: a key must be a word, not null");
+  EXPECT_EQ(flat(one("a: {b: 'it''s', c: \"\\\"\", d, e: }\nf:\n")),
+            "{a={b=3:it's,c=3:\",d=null,e=null,},f=null,}");
+}
+
 TEST(yaml, refuses_text_that_is_not_printable_utf8) {
   EXPECT_EQ(failure("a: \xFF\n"), "a.yml:1:4: the text is not printable UTF-8 here");
-  for (const std::string& text : {std::string("a\0b", 3), std::string("\xC0\x80"), std::string("\xED\xA0\x80"), std::string("a\x04"),
-                                  std::string("\xF5\x80\x80\x80"), std::string("a: \xE2\x82"), std::string("\xFE\xFF\0a", 4)}) {
+  for (const std::string& text :
+       {std::string("a\0b", 3), std::string("\xC0\x80"), std::string("\xED\xA0\x80"),
+        std::string("a\x04"), std::string("\xF5\x80\x80\x80"), std::string("a: \xE2\x82"),
+        std::string("\xFE\xFF\0a", 4)}) {
     EXPECT_NE(failure(text), "");
   }
 }
@@ -160,8 +179,10 @@ TEST(yaml, reads_several_documents) {
 
 TEST(yaml, written_trees_read_back_equal) {
   const std::string text =
-      "a: {b: [1, '1', yes, 'yes', ~, 1e-4, '']}\nlist:\n  - - x\n    - {}\n  - []\n  - k: v\n    l: [{m: n}]\n"
-      "'odd: key': \"line\\nbreak \\\" \\\\ \\x01 \xC3\xA9\"\n'null': -x\n'': '<<'\nd: '- a'\ne: 'a # b'\nf: '@x'\n";
+      "a: {b: [1, '1', yes, 'yes', ~, 1e-4, '']}\nlist:\n  - - x\n    - {}\n  - []\n  - k: v\n    "
+      "l: [{m: n}]\n"
+      "'odd: key': \"line\\nbreak \\\" \\\\ \\x01 \xC3\xA9\"\n'null': -x\n'': '<<'\nd: '- a'\ne: "
+      "'a # b'\nf: '@x'\n";
   const Node tree = one(text);
   const std::string written = write_yaml({tree});
   EXPECT_EQ(flat(one(written)), flat(tree)) << written;
