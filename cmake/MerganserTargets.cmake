@@ -8,9 +8,12 @@ target_compile_options(
             -Wextra
             -Wshadow
             -Wno-missing-field-initializers
-            # The same bits on every CPU: no fused multiply-add where the source has none, no assumption about NaN.
+            # The same bits on every CPU: no fused multiply-add where the source has none.
             -ffp-contract=off
-            -fno-fast-math)
+            # Nobody reads the floating-point exception flags or errno. Told so, the compiler may compute both sides of a
+            # `?:` and take square roots in vectors; values stay what they are.
+            -fno-trapping-math
+            -fno-math-errno)
 
 set(MERGANSER_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
 if(MERGANSER_SANITIZE)

@@ -161,6 +161,33 @@ Value to_value(const T& stored) {
   }
 }
 
+// Params live in unnamed namespaces. GCC sees that from a type argument, but not from a pointer to a member alone nor from a lambda's
+// function: those would get external linkage, and the fields of one method would write into the Params of another.
+template <class Owner, class Type, Type Owner::*Member>
+void set_member(void* params, std::size_t input, std::size_t inputs, const Value& value) {
+  auto& member = static_cast<Owner*>(params)->*Member;
+  if constexpr (kPerModel<Type>) {
+    member.set(input, inputs, from_value<typename Stored<Type>::Type>(value));
+  } else {
+    member = from_value<Type>(value);
+  }
+}
+
+template <class Owner, class Type, Type Owner::*Member>
+Value get_member(const void* params, std::size_t input) {
+  const auto& member = static_cast<const Owner*>(params)->*Member;
+  if constexpr (kPerModel<Type>) {
+    return to_value(member[input]);
+  } else {
+    return to_value(member);
+  }
+}
+
+template <class Params>
+std::shared_ptr<void> make_params() {
+  return std::make_shared<Params>();
+}
+
 }  // namespace detail
 
 /// Declares that the recipe key `name` fills `Member` (a pointer to a member of the method's Params).
@@ -168,28 +195,13 @@ template <auto Member>
 constexpr Field field(const char* name, const char* says) {
   using Owner = typename detail::MemberOf<decltype(Member)>::Owner;
   using Type = typename detail::MemberOf<decltype(Member)>::Type;
-  using Stored = typename detail::Stored<Type>::Type;
   Field made;
   made.name = name;
   made.says = says;
-  made.kind = detail::kind_of<Stored>();
+  made.kind = detail::kind_of<typename detail::Stored<Type>::Type>();
   made.per_model = detail::kPerModel<Type>;
-  made.set = [](void* params, std::size_t input, std::size_t inputs, const Value& value) {
-    auto& member = static_cast<Owner*>(params)->*Member;
-    if constexpr (detail::kPerModel<Type>) {
-      member.set(input, inputs, detail::from_value<Stored>(value));
-    } else {
-      member = detail::from_value<Stored>(value);
-    }
-  };
-  made.get = [](const void* params, std::size_t input) {
-    const auto& member = static_cast<const Owner*>(params)->*Member;
-    if constexpr (detail::kPerModel<Type>) {
-      return detail::to_value(member[input]);
-    } else {
-      return detail::to_value(member);
-    }
-  };
+  made.set = &detail::set_member<Owner, Type, Member>;
+  made.get = &detail::get_member<Owner, Type, Member>;
   return made;
 }
 
@@ -230,7 +242,7 @@ struct Fields {
 
 template <class Params>
 constexpr Fields fields(std::span<const Field> list, std::span<const Variant> variants = {}) {
-  return Fields{list, variants, [] { return std::static_pointer_cast<void>(std::make_shared<Params>()); }};
+  return Fields{list, variants, &detail::make_params<Params>};
 }
 
 }  // namespace merganser

@@ -211,11 +211,19 @@ struct StageUse {
   bool (*same)(const void*, const void*) = nullptr;
 };
 
+namespace detail {
+
+// A function and not a lambda, for the reason given in core/fields.h.
+template <class Params>
+bool same_params(const void* a, const void* b) {
+  return *static_cast<const Params*>(a) == *static_cast<const Params*>(b);
+}
+
+}  // namespace detail
+
 template <class Params>
 StageUse use(const Stage& stage, Params params) {
-  return {&stage, std::make_shared<Params>(std::move(params)), [](const void* a, const void* b) {
-            return *static_cast<const Params*>(a) == *static_cast<const Params*>(b);
-          }};
+  return {&stage, std::make_shared<Params>(std::move(params)), &detail::same_params<Params>};
 }
 
 /// Whether a method wants the base model, and what it is to it.

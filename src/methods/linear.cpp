@@ -52,7 +52,7 @@ void combine(const Row& row, FactsSoFar, const Tile<T>& in, Scratch&) noexcept {
   for (std::size_t k = 1; k < models; ++k) {
     kernels::add_scaled_difference(in.n, in.x[k], in.x[0], static_cast<T>(row.of(p.weight, k) / total), in.out);
   }
-  kernels::add_base(in.n, in.x[0], in.out);
+  kernels::add_base(in.n, in.out, in.x[0]);
 }
 
 std::vector<StageUse> stages(const void* params) {
