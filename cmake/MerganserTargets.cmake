@@ -10,9 +10,7 @@ target_compile_options(
             -Wno-missing-field-initializers
             # The same bits on every CPU: no fused multiply-add where the source has none.
             -ffp-contract=off
-            # Nobody reads the floating-point exception flags or errno. Told so, the compiler may compute both sides of a
-            # `?:` and take square roots in vectors; values stay what they are.
-            -fno-trapping-math
+            # Nobody reads errno, so square roots may be taken in vectors.
             -fno-math-errno)
 
 set(MERGANSER_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")

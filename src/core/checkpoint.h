@@ -23,8 +23,8 @@ struct TensorInfo {
   std::uint64_t bytes() const { return stored_bytes(dtype, elements()); }
 };
 
-/// A file behind a checkpoint, as it was when it was opened: the journal and the provenance record know
-/// inputs by it.
+/// A file behind a checkpoint, as it was when it was opened: the journal and the provenance record
+/// know inputs by it.
 struct SourceFile {
   std::string path;
   std::uint64_t size = 0;
@@ -41,12 +41,15 @@ class Checkpoint {
   /// All tensors in code-point order of their names. Lives as long as the checkpoint.
   virtual std::span<const TensorInfo> tensors() const = 0;
 
-  /// Copies elements [first, first + out.size() / element size) of tensor number `tensor` into `out`, in the
-  /// stored dtype, row-major, little-endian. The range must lie inside the tensor and, for types narrower than a
-  /// byte, start and end on byte borders. Errors: io when the file cannot be read or shrank since it was opened.
-  virtual Result<void> read(std::size_t tensor, std::uint64_t first, std::span<std::byte> out) const = 0;
+  /// Copies elements [first, first + out.size() / element size) of tensor number `tensor` into
+  /// `out`, in the stored dtype, row-major, little-endian. The range must lie inside the tensor
+  /// and, for types narrower than a byte, start and end on byte borders. Errors: io when the file
+  /// cannot be read or shrank since it was opened.
+  virtual Result<void> read(std::size_t tensor, std::uint64_t first,
+                            std::span<std::byte> out) const = 0;
 
-  /// Files this checkpoint reads, in the order of their names; views pass on those of what they look at.
+  /// Files this checkpoint reads, in the order of their names; views pass on those of what they
+  /// look at.
   virtual std::vector<SourceFile> files() const = 0;
 
   /// Number of the tensor of that name, or `npos`. Binary search over tensors().

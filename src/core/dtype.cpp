@@ -47,10 +47,12 @@ struct ShortName {
 };
 
 constexpr std::array kShortNames{
-    ShortName{"bf16", DType::bf16},       ShortName{"fp16", DType::f16},          ShortName{"f16", DType::f16},
-    ShortName{"half", DType::f16},        ShortName{"fp32", DType::f32},          ShortName{"f32", DType::f32},
-    ShortName{"float", DType::f32},       ShortName{"fp64", DType::f64},          ShortName{"f64", DType::f64},
-    ShortName{"double", DType::f64},      ShortName{"fp8", DType::f8e4m3},        ShortName{"f8e4m3", DType::f8e4m3},
+    ShortName{"bf16", DType::bf16},     ShortName{"fp16", DType::f16},
+    ShortName{"f16", DType::f16},       ShortName{"half", DType::f16},
+    ShortName{"fp32", DType::f32},      ShortName{"f32", DType::f32},
+    ShortName{"float", DType::f32},     ShortName{"fp64", DType::f64},
+    ShortName{"f64", DType::f64},       ShortName{"double", DType::f64},
+    ShortName{"fp8", DType::f8e4m3},    ShortName{"f8e4m3", DType::f8e4m3},
     ShortName{"f8e5m2", DType::f8e5m2},
 };
 

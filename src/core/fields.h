@@ -15,15 +15,16 @@
 
 namespace merganser {
 
-/// A parameter's value after the recipe's settings were evaluated for one tensor: numbers and the index of a choice are doubles,
-/// a list of names is text with a line for each.
+/// A parameter's value after the recipe's settings were evaluated for one tensor: numbers and the
+/// index of a choice are doubles, a list of names is text with a line for each.
 using Value = std::variant<bool, double, std::string>;
 
 /// One value per input of the recipe, by the input's place in it; a list of one holds for all.
 template <class T>
 class PerModel {
  public:
-  PerModel(T all = T{}) : values_{std::move(all)} {}  // NOLINT: a plain value is the usual way to write one
+  PerModel(T all = T{})
+      : values_{std::move(all)} {}  // NOLINT: a plain value is the usual way to write one
 
   const T& operator[](std::size_t input) const { return values_[values_.size() == 1 ? 0 : input]; }
   bool operator==(const PerModel&) const = default;
@@ -51,13 +52,13 @@ enum class Kind : std::uint8_t { real, integer, boolean, choice, text, names };
 
 /// What happens when the recipe does not give a parameter.
 enum class Absent : std::uint8_t {
-  use_default,   ///< The default of its Params stands.
-  error,         ///< The recipe must give it (per model: to every model).
-  all_or_none,   ///< Default when no model has it; an error when only some have.
+  use_default,  ///< The default of its Params stands.
+  error,        ///< The recipe must give it (per model: to every model).
+  all_or_none,  ///< Default when no model has it; an error when only some have.
 };
 
-/// A declared parameter: its name, what it accepts and where it is stored. Declared once, beside the struct that it fills;
-/// help pages, checks and defaults are all read from here.
+/// A declared parameter: its name, what it accepts and where it is stored. Declared once, beside
+/// the struct that it fills; help pages, checks and defaults are all read from here.
 struct Field {
   const char* name = "";
   const char* says = "";
@@ -68,18 +69,32 @@ struct Field {
   double high = std::numeric_limits<double>::infinity();
   bool low_open = false;
   bool high_open = false;
-  std::array<const char*, 4> options{};  ///< The words of a choice, in the order of its enumerators.
-  /// Stores a value of the right kind (a choice as its index); `input` counts only for per-model fields.
+  std::array<const char*, 4>
+      options{};  ///< The words of a choice, in the order of its enumerators.
+  /// Stores a value of the right kind (a choice as its index); `input` counts only for per-model
+  /// fields.
   void (*set)(void* params, std::size_t input, std::size_t inputs, const Value& value) = nullptr;
   /// Reads it back, for help pages and plans.
   Value (*get)(const void* params, std::size_t input) = nullptr;
 
-  constexpr Field above(double bound) const { return with([&](Field& f) { f.low = bound, f.low_open = true; }); }
-  constexpr Field at_least(double bound) const { return with([&](Field& f) { f.low = bound; }); }
-  constexpr Field below(double bound) const { return with([&](Field& f) { f.high = bound, f.high_open = true; }); }
-  constexpr Field up_to(double bound) const { return with([&](Field& f) { f.high = bound; }); }
-  constexpr Field required() const { return with([](Field& f) { f.absent = Absent::error; }); }
-  constexpr Field all_or_none() const { return with([](Field& f) { f.absent = Absent::all_or_none; }); }
+  constexpr Field above(double bound) const {
+    return with([&](Field& f) { f.low = bound, f.low_open = true; });
+  }
+  constexpr Field at_least(double bound) const {
+    return with([&](Field& f) { f.low = bound; });
+  }
+  constexpr Field below(double bound) const {
+    return with([&](Field& f) { f.high = bound, f.high_open = true; });
+  }
+  constexpr Field up_to(double bound) const {
+    return with([&](Field& f) { f.high = bound; });
+  }
+  constexpr Field required() const {
+    return with([](Field& f) { f.absent = Absent::error; });
+  }
+  constexpr Field all_or_none() const {
+    return with([](Field& f) { f.absent = Absent::all_or_none; });
+  }
   template <class... Words>
   constexpr Field one_of(Words... words) const {
     return with([&](Field& f) { f.options = {words...}; });
@@ -131,7 +146,8 @@ constexpr Kind kind_of() {
   } else if constexpr (std::is_same_v<T, Names>) {
     return Kind::names;
   } else {
-    static_assert(std::is_same_v<T, double>, "a parameter is a bool, an enum, an integer, a double or a string");
+    static_assert(std::is_same_v<T, double>,
+                  "a parameter is a bool, an enum, an integer, a double or a string");
     return Kind::real;
   }
 }
@@ -161,9 +177,10 @@ Value to_value(const T& stored) {
   }
 }
 
-// Params live in unnamed namespaces. GCC sees that from a type argument, but not from a pointer to a member alone nor from a lambda's
-// function: those would get external linkage, and the fields of one method would write into the Params of another.
-template <class Owner, class Type, Type Owner::*Member>
+// Params live in unnamed namespaces. GCC sees that from a type argument, but not from a pointer to
+// a member alone nor from a lambda's function: those would get external linkage, and the fields of
+// one method would write into the Params of another.
+template <class Owner, class Type, Type Owner::* Member>
 void set_member(void* params, std::size_t input, std::size_t inputs, const Value& value) {
   auto& member = static_cast<Owner*>(params)->*Member;
   if constexpr (kPerModel<Type>) {
@@ -173,7 +190,7 @@ void set_member(void* params, std::size_t input, std::size_t inputs, const Value
   }
 }
 
-template <class Owner, class Type, Type Owner::*Member>
+template <class Owner, class Type, Type Owner::* Member>
 Value get_member(const void* params, std::size_t input) {
   const auto& member = static_cast<const Owner*>(params)->*Member;
   if constexpr (kPerModel<Type>) {
@@ -190,7 +207,8 @@ std::shared_ptr<void> make_params() {
 
 }  // namespace detail
 
-/// Declares that the recipe key `name` fills `Member` (a pointer to a member of the method's Params).
+/// Declares that the recipe key `name` fills `Member` (a pointer to a member of the method's
+/// Params).
 template <auto Member>
 constexpr Field field(const char* name, const char* says) {
   using Owner = typename detail::MemberOf<decltype(Member)>::Owner;

@@ -293,7 +293,8 @@ Result<StagedFolder> StagedFolder::create(const fs::path& out, bool replace) {
   folder.replace_ = replace;
   std::error_code failure;
   const bool exists = fs::exists(fs::symlink_status(folder.out_, failure));
-  const bool empty_folder = fs::is_directory(folder.out_, failure) && fs::is_empty(folder.out_, failure);
+  const bool empty_folder =
+      fs::is_directory(folder.out_, failure) && fs::is_empty(folder.out_, failure);
   if (exists && !empty_folder && !replace) {
     return Error{.code = Code::output_exists,
                  .message = "exists already and is not an empty folder",
@@ -339,7 +340,9 @@ Result<void> StagedFolder::commit() {
   return {};
 }
 
-Result<void> StagedFolder::commit_file(const fs::path& name) { return move_into_place(path_ / name); }
+Result<void> StagedFolder::commit_file(const fs::path& name) {
+  return move_into_place(path_ / name);
+}
 
 /// What is to be replaced steps aside first and comes back when the new one cannot take its place.
 Result<void> StagedFolder::move_into_place(const fs::path& from) {

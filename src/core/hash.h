@@ -8,7 +8,8 @@
 
 namespace merganser {
 
-/// xxh3-128 of bytes that come in pieces. A fingerprint that tells files and tensors apart; no protection against forgery.
+/// xxh3-128 of bytes that come in pieces. A fingerprint that tells files and tensors apart; no
+/// protection against forgery.
 class Hasher {
  public:
   Hasher();

@@ -14,9 +14,10 @@ namespace merganser {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  // Both conversions are implicit on purpose: `return value;` and `return error;` are the whole use.
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}    // NOLINT
+  // Both conversions are implicit on purpose: `return value;` and `return error;` are the whole
+  // use.
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   explicit operator bool() const { return state_.index() == 0; }
   T& operator*() & { return value(); }
@@ -92,18 +93,19 @@ class [[nodiscard]] Checked {
 
 }  // namespace merganser
 
-/// `MERGANSER_TRY(auto x, f());` binds the value or returns the error; `MERGANSER_TRY(f());` does the
-/// same for `Result<void>`. For use in functions that return a Result.
-#define MERGANSER_TRY(...) MERGANSER_TRY_PICK_(__VA_ARGS__, MERGANSER_TRY_2_, MERGANSER_TRY_1_)(__VA_ARGS__)
+/// `MERGANSER_TRY(auto x, f());` binds the value or returns the error; `MERGANSER_TRY(f());` does
+/// the same for `Result<void>`. For use in functions that return a Result.
+#define MERGANSER_TRY(...) \
+  MERGANSER_TRY_PICK_(__VA_ARGS__, MERGANSER_TRY_2_, MERGANSER_TRY_1_)(__VA_ARGS__)
 #define MERGANSER_TRY_PICK_(a, b, name, ...) name
-#define MERGANSER_TRY_1_(expr)                                      \
-  do {                                                              \
-    if (auto try_result_ = (expr); !try_result_)                    \
-      return std::move(try_result_).error();                        \
+#define MERGANSER_TRY_1_(expr)                                                          \
+  do {                                                                                  \
+    if (auto try_result_ = (expr); !try_result_) return std::move(try_result_).error(); \
   } while (false)
-#define MERGANSER_TRY_2_(decl, expr) MERGANSER_TRY_3_(MERGANSER_TRY_CAT_(try_value_, __LINE__), decl, expr)
-#define MERGANSER_TRY_3_(name, decl, expr) \
-  auto name = (expr);                      \
+#define MERGANSER_TRY_2_(decl, expr) \
+  MERGANSER_TRY_3_(MERGANSER_TRY_CAT_(try_value_, __LINE__), decl, expr)
+#define MERGANSER_TRY_3_(name, decl, expr)   \
+  auto name = (expr);                        \
   if (!name) return std::move(name).error(); \
   decl = *std::move(name)
 #define MERGANSER_TRY_CAT_(a, b) MERGANSER_TRY_CAT_2_(a, b)

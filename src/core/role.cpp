@@ -5,8 +5,9 @@
 namespace merganser {
 namespace {
 
-constexpr std::array<std::string_view, 14> kNames{"embedding", "attention", "mlp",   "norm",      "head",     "bias", "router",
-                                                  "expert",    "conv",      "vision", "audio", "projector", "position", "other"};
+constexpr std::array<std::string_view, 14> kNames{
+    "embedding", "attention", "mlp",    "norm",  "head",      "bias",     "router",
+    "expert",    "conv",      "vision", "audio", "projector", "position", "other"};
 
 }  // namespace
 

@@ -8,7 +8,20 @@ namespace merganser {
 
 /// What a tensor does in its network, as far as its name tells.
 enum class Role : std::uint8_t {
-  embedding, attention, mlp, norm, head, bias, router, expert, conv, vision, audio, projector, position, other,
+  embedding,
+  attention,
+  mlp,
+  norm,
+  head,
+  bias,
+  router,
+  expert,
+  conv,
+  vision,
+  audio,
+  projector,
+  position,
+  other,
 };
 
 /// The word a recipe uses for the role ("attention").

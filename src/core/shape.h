@@ -7,7 +7,8 @@
 
 namespace merganser {
 
-/// Sizes of a tensor's dimensions, outermost first; empty for a scalar. Data is row-major and dense.
+/// Sizes of a tensor's dimensions, outermost first; empty for a scalar. Data is row-major and
+/// dense.
 using Shape = std::vector<std::uint64_t>;
 
 /// Product of the dimensions (1 for a scalar), or nothing when it overflows 64 bits.

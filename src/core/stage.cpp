@@ -7,7 +7,8 @@ namespace merganser {
 std::uint64_t Group::elements_of(std::uint32_t input) const {
   std::uint64_t total = 0;
   for (const Row* row : rows) {
-    if (std::find(row->models.begin(), row->models.end(), input) != row->models.end()) total += row->elements;
+    if (std::find(row->models.begin(), row->models.end(), input) != row->models.end())
+      total += row->elements;
   }
   return total;
 }

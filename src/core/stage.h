@@ -19,18 +19,21 @@
 ///
 /// A tensor goes through a chain of stages, tile by tile:
 ///
-///     read K models -> widen -> [minus base] -> prepare steps -> METHOD -> finish steps -> [plus base] -> encode
+///     read K models -> widen -> [minus base] -> prepare steps -> METHOD -> finish steps -> [plus
+///     base] -> encode
 ///
-/// A stage is arithmetic and nothing else: it never sees a file, a thread or a recipe. What it must know of a whole
-/// tensor or a whole model before it can combine (a norm, a rank, a majority) it gathers in surveys, each one reading of
-/// the inputs; the facts that a survey leaves are there for the surveys behind it and for the tiles.
+/// A stage is arithmetic and nothing else: it never sees a file, a thread or a recipe. What it must
+/// know of a whole tensor or a whole model before it can combine (a norm, a rank, a majority) it
+/// gathers in surveys, each one reading of the inputs; the facts that a survey leaves are there for
+/// the surveys behind it and for the tiles.
 namespace merganser {
 
-/// Elements that are combined at a time; small enough that K inputs and the result stay in the first caches.
+/// Elements that are combined at a time; small enough that K inputs and the result stay in the
+/// first caches.
 inline constexpr std::size_t kTileElements = 4096;
 
-/// Elements of a chunk: the unit of reading, of partial sums and of the journal. Never depends on budget or threads,
-/// because sums are combined chunk by chunk.
+/// Elements of a chunk: the unit of reading, of partial sums and of the journal. Never depends on
+/// budget or threads, because sums are combined chunk by chunk.
 inline constexpr std::uint64_t kChunkElements = std::uint64_t{1} << 18;
 
 /// Smallest piece a stage can work on.
@@ -50,33 +53,35 @@ enum class Yields : std::uint8_t {
 
 /// What a survey speaks of.
 enum class Scope : std::uint8_t {
-  none,    ///< Not needed with these parameters: it is skipped and leaves empty facts.
+  none,  ///< Not needed with these parameters: it is skipped and leaves empty facts.
   tensor,
-  model,   ///< One set of facts for all tensors that go through the stage.
+  model,  ///< One set of facts for all tensors that go through the stage.
 };
 
 inline constexpr std::uint32_t kNoInput = 0xffffffff;
 
 /// What a stage knows about the tensor it works on.
 struct Row {
-  std::string name;                    ///< Of the output tensor.
+  std::string name;  ///< Of the output tensor.
   Shape shape;
   std::uint64_t elements = 0;
-  std::uint64_t columns = 1;           ///< Length of the last axis; a vector is one row. 1 for a scalar.
+  std::uint64_t columns = 1;  ///< Length of the last axis; a vector is one row. 1 for a scalar.
   std::size_t tile_elements = kTileElements;  ///< No tile is longer.
   std::uint64_t chunk_elements = kChunkElements;
   std::uint64_t chunks = 1;
-  std::uint64_t first_chunk = 0;       ///< Chunks of the rows before it in a survey of model scope; 0 otherwise.
+  std::uint64_t first_chunk =
+      0;  ///< Chunks of the rows before it in a survey of model scope; 0 otherwise.
   Role role = Role::other;
   int layer = -1;
   int layers = 0;
-  std::vector<std::uint32_t> models;   ///< For each of Tile::x its place among the recipe's inputs; {0} behind the method.
-  std::vector<std::uint32_t> seen;     ///< The same for Tile::seen.
-  std::size_t inputs = 0;              ///< Number of the recipe's inputs; 1 behind the method.
-  std::uint32_t base = kNoInput;       ///< Place of the base among the inputs.
+  std::vector<std::uint32_t>
+      models;  ///< For each of Tile::x its place among the recipe's inputs; {0} behind the method.
+  std::vector<std::uint32_t> seen;  ///< The same for Tile::seen.
+  std::size_t inputs = 0;           ///< Number of the recipe's inputs; 1 behind the method.
+  std::uint32_t base = kNoInput;    ///< Place of the base among the inputs.
   std::uint64_t seed = 0;
-  std::uint32_t stage = 0;             ///< Number of the stage in the recipe, for keys of random streams.
-  bool wide = false;                   ///< Tiles are f64 (an f64 input, or `dtype: float64`), not f32.
+  std::uint32_t stage = 0;  ///< Number of the stage in the recipe, for keys of random streams.
+  bool wide = false;        ///< Tiles are f64 (an f64 input, or `dtype: float64`), not f32.
   const void* parameters = nullptr;
 
   template <class Params>
@@ -99,29 +104,32 @@ struct Facts {
 /// Facts of the surveys of one stage, by their number.
 using FactsSoFar = std::span<const Facts* const>;
 
-/// Consecutive elements of all inputs, widened. Pointers are valid for the call and never overlap, except that the
-/// results of an `each` stage are its inputs.
+/// Consecutive elements of all inputs, widened. Pointers are valid for the call and never overlap,
+/// except that the results of an `each` stage are its inputs.
 template <class T>
 struct Tile {
-  std::uint64_t first = 0;             ///< Index of the first element in the tensor.
-  std::uint64_t chunk = 0;             ///< Number of its chunk in the tensor.
+  std::uint64_t first = 0;  ///< Index of the first element in the tensor.
+  std::uint64_t chunk = 0;  ///< Number of its chunk in the tensor.
   std::size_t n = 0;
-  std::span<T* const> x;               ///< One per present model (one alone behind the method).
-  const T* base = nullptr;             ///< Set where the chain has a base.
-  std::span<T* const> seen;            ///< Behind the method: its inputs as it saw them.
-  T* out = nullptr;                    ///< Result of a stage that yields one.
+  std::span<T* const> x;     ///< One per present model (one alone behind the method).
+  const T* base = nullptr;   ///< Set where the chain has a base.
+  std::span<T* const> seen;  ///< Behind the method: its inputs as it saw them.
+  T* out = nullptr;          ///< Result of a stage that yields one.
 };
 
-/// Working memory of a stage for one chunk: zeroed before the chunk's first tile, kept across its tiles.
+/// Working memory of a stage for one chunk: zeroed before the chunk's first tile, kept across its
+/// tiles.
 class Scratch {
  public:
   Scratch() = default;
   explicit Scratch(std::span<std::byte> bytes) : bytes_(bytes) {}
 
-  /// The first `count` values of type T. Asking for more than the stage declared is a mistake in the stage.
+  /// The first `count` values of type T. Asking for more than the stage declared is a mistake in
+  /// the stage.
   template <class T>
   std::span<T> as(std::size_t count) const {
-    MERGANSER_ASSERT(count * sizeof(T) <= bytes_.size(), "a stage uses more scratch than it declared");
+    MERGANSER_ASSERT(count * sizeof(T) <= bytes_.size(),
+                     "a stage uses more scratch than it declared");
     return {reinterpret_cast<T*>(bytes_.data()), count};
   }
 
@@ -129,23 +137,27 @@ class Scratch {
   std::span<std::byte> bytes_;
 };
 
-/// One array of a survey's state. Whole numbers are added (in any order); reals are summed tile by tile within a chunk, then
-/// chunk by chunk, then tensor by tensor, so that the bits do not depend on who worked where.
+/// One array of a survey's state. Whole numbers are added (in any order); reals are summed tile by
+/// tile within a chunk, then chunk by chunk, then tensor by tensor, so that the bits do not depend
+/// on who worked where.
 struct Part {
   enum class Type : std::uint8_t { real, whole };
   Type type = Type::real;
-  std::size_t count = 0;               ///< Values; per chunk where `per_chunk` is set.
-  bool per_chunk = false;              ///< One set for every chunk, kept apart: for what must be known in order.
+  std::size_t count = 0;  ///< Values; per chunk where `per_chunk` is set.
+  bool per_chunk =
+      false;  ///< One set for every chunk, kept apart: for what must be known in order.
 };
 
-/// The arrays of a state, in the order of the survey's parts. In a fold a per-chunk part is the set of that chunk; in a
-/// finish it is the sets of all chunks of the group, in plan order.
+/// The arrays of a state, in the order of the survey's parts. In a fold a per-chunk part is the set
+/// of that chunk; in a finish it is the sets of all chunks of the group, in plan order.
 struct State {
-  std::vector<std::span<double>> reals;          ///< Indexed by part; empty spans for parts of the other type.
+  std::vector<std::span<double>>
+      reals;  ///< Indexed by part; empty spans for parts of the other type.
   std::vector<std::span<std::int64_t>> wholes;
 };
 
-/// The rows that share a survey's facts: one row in tensor scope, all rows in plan order in model scope.
+/// The rows that share a survey's facts: one row in tensor scope, all rows in plan order in model
+/// scope.
 struct Group {
   std::span<const Row* const> rows;
 
@@ -176,8 +188,10 @@ struct Kernel {
   }
 };
 
-/// `MERGANSER_KERNEL(merge)`: the Kernel of a function template `template <class T> void merge(...) noexcept`.
-#define MERGANSER_KERNEL(function) {::merganser::per_level<&function<float>>, ::merganser::per_level<&function<double>>}
+/// `MERGANSER_KERNEL(merge)`: the Kernel of a function template `template <class T> void merge(...)
+/// noexcept`.
+#define MERGANSER_KERNEL(function) \
+  {::merganser::per_level<&function<float>>, ::merganser::per_level<&function<double>>}
 
 /// One reading of a stage's inputs.
 struct Survey {
@@ -195,8 +209,9 @@ struct Stage {
   Grain grain = Grain::element;
   Space space = Space::either;
   Yields yields = Yields::one;
-  bool finite = false;                 ///< A NaN or infinity among its inputs is an error: it ranks, elects or sums over a tensor.
-  bool looks_back = false;             ///< Reads Tile::seen.
+  bool finite = false;      ///< A NaN or infinity among its inputs is an error: it ranks, elects or
+                            ///< sums over a tensor.
+  bool looks_back = false;  ///< Reads Tile::seen.
   std::span<const Survey> surveys;
   Kernel<TileFn> tile;
   std::size_t (*scratch)(const Row&) = nullptr;  ///< Bytes for one chunk; none when null.
@@ -207,7 +222,8 @@ struct Stage {
 struct StageUse {
   const Stage* stage = nullptr;
   std::shared_ptr<const void> params;
-  /// Whether two parameter sets of this stage are equal: surveys of model scope need equal ones for all tensors.
+  /// Whether two parameter sets of this stage are equal: surveys of model scope need equal ones for
+  /// all tensors.
   bool (*same)(const void*, const void*) = nullptr;
 };
 
@@ -228,27 +244,29 @@ StageUse use(const Stage& stage, Params params) {
 
 /// Whether a method wants the base model, and what it is to it.
 enum class Base : std::uint8_t {
-  ignored,    ///< Just another input where it is listed; not read where it is not.
+  ignored,  ///< Just another input where it is listed; not read where it is not.
   optional,
   required,
 };
 
 struct Needs {
   Base base = Base::ignored;
-  int least_models = 1;                ///< Models beside the base.
+  int least_models = 1;  ///< Models beside the base.
   int most_models = 1 << 20;
-  /// An optional tensor that too few models have is copied from the one that has it, instead of being an error.
+  /// An optional tensor that too few models have is copied from the one that has it, instead of
+  /// being an error.
   bool lone_passes = false;
-  bool buffers_of_first = false;       ///< Integer tensors may differ between the models: the first model's are taken.
-  bool every_model = false;            ///< `missing: skip` cannot help: the method names its models.
+  bool buffers_of_first =
+      false;  ///< Integer tensors may differ between the models: the first model's are taken.
+  bool every_model = false;  ///< `missing: skip` cannot help: the method names its models.
 };
 
 /// What a method promises; the law harness tests every promise it finds here.
 struct Claims {
-  bool copies_give_back = false;       ///< K copies of a model (and of the base) give it back.
-  bool order_free = false;             ///< The order of the models does not matter.
+  bool copies_give_back = false;  ///< K copies of a model (and of the base) give it back.
+  bool order_free = false;        ///< The order of the models does not matter.
   bool zero_lambda_gives_base = false;
-  bool scales_with_deltas = false;     ///< Deltas twice as large change the base twice as much.
+  bool scales_with_deltas = false;  ///< Deltas twice as large change the base twice as much.
 };
 
 /// What people read about a method; help, docs and Python take it from here.
@@ -262,9 +280,9 @@ struct Doc {
 
 /// The recipe's inputs, as far as a method may know them.
 struct Inputs {
-  std::vector<std::string> names;      ///< By place.
-  std::uint32_t base = kNoInput;       ///< Place of the base, which the name `base` stands for too.
-  std::vector<std::uint32_t> models;   ///< Places of the models that the method combines.
+  std::vector<std::string> names;     ///< By place.
+  std::uint32_t base = kNoInput;      ///< Place of the base, which the name `base` stands for too.
+  std::vector<std::uint32_t> models;  ///< Places of the models that the method combines.
 
   /// Place of the input of that name, or kNoInput.
   std::uint32_t find(std::string_view name) const;
@@ -278,9 +296,10 @@ struct Method {
   Needs needs;
   /// The chain that stands for it. The list has the same stages whatever the parameters are.
   std::vector<StageUse> (*stages)(const void* params) = nullptr;
-  /// Completes or refuses parameters beyond what the fields say; the error's subject is the field. May be null.
+  /// Completes or refuses parameters beyond what the fields say; the error's subject is the field.
+  /// May be null.
   Result<void> (*check)(void* params, const Inputs& inputs) = nullptr;
-  bool in_prepare = false;             ///< For steps: where they may stand.
+  bool in_prepare = false;  ///< For steps: where they may stand.
   bool in_finish = false;
 };
 

@@ -1,9 +1,9 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+
+#include <fmt/format.h>
 
 #include "core/cpu.h"
 #include "core/file.h"
@@ -49,11 +49,13 @@ Result<void> check_apart(const plan::Plan& plan, const std::string& out) {
   for (const plan::Input& input : plan.inputs) {
     const fs::path source = fs::weakly_canonical(input.model->path);
     const auto inside = [](const fs::path& inner, const fs::path& outer) {
-      return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+      return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first ==
+             outer.end();
     };
     if (!inside(source, target)) continue;
     return Error{.code = Code::output_exists,
-                 .message = fmt::format("the output would replace the model `{}` that it is made from", input.name),
+                 .message = fmt::format(
+                     "the output would replace the model `{}` that it is made from", input.name),
                  .file = out,
                  .check = "RD-8"};
   }
@@ -63,7 +65,8 @@ Result<void> check_apart(const plan::Plan& plan, const std::string& out) {
 Result<void> check_space(const PlanReport& report, const std::string& out) {
   if (!report.free_bytes || *report.free_bytes >= report.write_bytes) return {};
   return Error{.code = Code::io,
-               .message = fmt::format("the output takes {} bytes and the disk has {} free", report.write_bytes, *report.free_bytes),
+               .message = fmt::format("the output takes {} bytes and the disk has {} free",
+                                      report.write_bytes, *report.free_bytes),
                .file = out};
 }
 
@@ -76,7 +79,8 @@ Result<void> check_inputs_unchanged(const plan::Plan& plan) {
 }
 
 /// Runs a plan into a staged folder and gives it its name.
-Result<exec::Outcome> run(const plan::Plan& plan, const std::string& out, const Options& options, Level level, Listener& listener) {
+Result<exec::Outcome> run(const plan::Plan& plan, const std::string& out, const Options& options,
+                          Level level, Listener& listener) {
   MERGANSER_TRY(StagedFolder staged, StagedFolder::create(out, options.overwrite));
   MERGANSER_TRY(exec::OutputFiles files, exec::OutputFiles::create(staged.path(), plan.files));
   Relay relay(listener);
@@ -97,16 +101,20 @@ Result<exec::Outcome> run(const plan::Plan& plan, const std::string& out, const 
 }
 
 /// Merges one document.
-Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, const Options& options, Listener& listener) {
+Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, const Options& options,
+                              Listener& listener) {
   const auto start = std::chrono::steady_clock::now();
   MERGANSER_ANSWER(MergeReport, const Level level, wanted_level(options));
   use_level(level);
   Answer<MergeReport> answer;
   answer.notes = engine::to_problems(recipe.warnings);
-  MERGANSER_ANSWER(MergeReport, const plan::Plan planned, engine::make_plan(std::move(recipe), out, options));
-  if (auto apart = check_apart(planned, out); !apart) return engine::failed<MergeReport>(apart.error());
+  MERGANSER_ANSWER(MergeReport, const plan::Plan planned,
+                   engine::make_plan(std::move(recipe), out, options));
+  if (auto apart = check_apart(planned, out); !apart)
+    return engine::failed<MergeReport>(apart.error());
   PlanReport report = engine::report_of(planned, out);
-  if (auto space = check_space(report, out); !space) return engine::failed<MergeReport>(space.error());
+  if (auto space = check_space(report, out); !space)
+    return engine::failed<MergeReport>(space.error());
   listener.planned(report);
   MERGANSER_ANSWER(MergeReport, exec::Outcome outcome, run(planned, out, options, level, listener));
   MergeReport& done = answer.value.emplace();
@@ -118,7 +126,8 @@ Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, con
   done.written_bytes = outcome.written_bytes;
   done.non_finite = outcome.non_finite;
   done.first_non_finite = outcome.first_non_finite;
-  for (std::size_t i = 0; i < planned.rows.size(); ++i) done.hashes.emplace_back(planned.rows[i].name, outcome.hashes[i]);
+  for (std::size_t i = 0; i < planned.rows.size(); ++i)
+    done.hashes.emplace_back(planned.rows[i].name, outcome.hashes[i]);
   done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   done.peak_rss_bytes = peak_rss();
   return answer;
@@ -127,24 +136,30 @@ Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, con
 /// Replaces references to other documents by the folders where their results lie.
 void point_to_results(recipe::Recipe& recipe, const std::map<std::string, std::string>& results) {
   for (recipe::Input& input : recipe.inputs) {
-    if (const auto found = results.find(input.ref.path); found != results.end()) input.ref.path = found->second;
+    if (const auto found = results.find(input.ref.path); found != results.end())
+      input.ref.path = found->second;
   }
 }
 
 }  // namespace
 
-Answer<MergeReport> merge(const RecipeSource& source, const std::string& out, const Options& options, Listener& listener) {
+Answer<MergeReport> merge(const RecipeSource& source, const std::string& out,
+                          const Options& options, Listener& listener) {
   MERGANSER_ANSWER(MergeReport, std::vector<recipe::Recipe> recipes, engine::read_recipe(source));
   const std::vector<std::size_t> order = recipe::stage_order(recipes);
   if (recipes.size() == 1) return merge_one(std::move(recipes.front()), out, options, listener);
-  // Results of the earlier documents lie in a hidden folder beside OUT while the later ones need them.
-  MERGANSER_ANSWER(MergeReport, const StagedFolder stages, StagedFolder::create(out, options.overwrite));
+  // Results of the earlier documents lie in a hidden folder beside OUT while the later ones need
+  // them.
+  MERGANSER_ANSWER(MergeReport, const StagedFolder stages,
+                   StagedFolder::create(out, options.overwrite));
   std::map<std::string, std::string> results;
   for (const std::size_t i : order) {
     const std::string name = recipes[i].name;
     const bool last = i == order.back();
     const bool kept = recipes[i].keep_result;
-    const std::string target = last ? out : kept ? out + "-" + name : (stages.path() / name).string();
+    const std::string target = last   ? out
+                               : kept ? out + "-" + name
+                                      : (stages.path() / name).string();
     point_to_results(recipes[i], results);
     Answer<MergeReport> answer = merge_one(std::move(recipes[i]), target, options, listener);
     if (!answer || last) return answer;

@@ -1,8 +1,9 @@
-#include <fmt/format.h>
-
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "merganser/merganser.h"
+
 #include "methods/registry.h"
 #include "recipe/recipe.h"
 
@@ -34,15 +35,18 @@ std::string default_text(const Field& field, const void* params) {
   if (const bool* b = std::get_if<bool>(&value)) return *b ? "true" : "false";
   if (const std::string* s = std::get_if<std::string>(&value)) return *s;
   const double number = std::get<double>(value);
-  return field.kind == Kind::choice ? field.options[static_cast<std::size_t>(number)] : fmt::format("{:g}", number);
+  return field.kind == Kind::choice ? field.options[static_cast<std::size_t>(number)]
+                                    : fmt::format("{:g}", number);
 }
 
 std::string range_text(const Field& field) {
   const bool low = std::isfinite(field.low);
   const bool high = std::isfinite(field.high);
   if (!low && !high) return "";
-  return fmt::format("{}{}, {}{}", low && !field.low_open ? "[" : "(", low ? fmt::format("{:g}", field.low) : "-inf",
-                     high ? fmt::format("{:g}", field.high) : "inf", high && !field.high_open ? "]" : ")");
+  return fmt::format("{}{}, {}{}", low && !field.low_open ? "[" : "(",
+                     low ? fmt::format("{:g}", field.low) : "-inf",
+                     high ? fmt::format("{:g}", field.high) : "inf",
+                     high && !field.high_open ? "]" : ")");
 }
 
 ParameterDoc parameter_doc(const Field& field, const void* params) {
@@ -64,7 +68,8 @@ std::vector<std::string> claim_words(const Claims& claims) {
   if (claims.copies_give_back) words.emplace_back("copies of a model give it back");
   if (claims.order_free) words.emplace_back("the order of the models does not matter");
   if (claims.zero_lambda_gives_base) words.emplace_back("lambda 0 gives the base");
-  if (claims.scales_with_deltas) words.emplace_back("deltas twice as large change the base twice as much");
+  if (claims.scales_with_deltas)
+    words.emplace_back("deltas twice as large change the base twice as much");
   return words;
 }
 
@@ -84,10 +89,12 @@ MethodDoc method_doc(const Method& method, bool is_step) {
   if (method.needs.most_models < Needs{}.most_models) doc.most_models = method.needs.most_models;
   doc.claims = claim_words(method.doc.claims);
   const std::shared_ptr<void> defaults = method.fields.make();
-  for (const Field& field : method.fields.list) doc.parameters.push_back(parameter_doc(field, defaults.get()));
+  for (const Field& field : method.fields.list)
+    doc.parameters.push_back(parameter_doc(field, defaults.get()));
   for (const Variant& variant : method.fields.variants) {
     std::string changes;
-    for (const Preset& preset : variant.presets) changes += fmt::format("{}{} {}", changes.empty() ? "" : ", ", preset.field, preset.value);
+    for (const Preset& preset : variant.presets)
+      changes += fmt::format("{}{} {}", changes.empty() ? "" : ", ", preset.field, preset.value);
     doc.variants.push_back({variant.name, variant.says, changes});
   }
   return doc;
@@ -104,6 +111,8 @@ std::vector<MethodDoc> list_methods() {
   return docs;
 }
 
-std::string nearest(std::string_view word, const std::vector<std::string>& names) { return recipe::nearest(word, names); }
+std::string nearest(std::string_view word, const std::vector<std::string>& names) {
+  return recipe::nearest(word, names);
+}
 
 }  // namespace merganser

@@ -35,7 +35,8 @@ const recipe::Vocabulary& vocabulary() {
   return known;
 }
 
-Result<std::shared_ptr<const Checkpoint>> view_of(const recipe::Input& input, const std::shared_ptr<const formats::Model>& model) {
+Result<std::shared_ptr<const Checkpoint>> view_of(
+    const recipe::Input& input, const std::shared_ptr<const formats::Model>& model) {
   // The view keeps the model alive, not only its weights.
   std::shared_ptr<const Checkpoint> weights(model, model->weights.get());
   if (input.rename.empty()) return weights;
@@ -56,7 +57,9 @@ Error placed(Error error, const recipe::Recipe& recipe, const recipe::Mark& mark
 
 }  // namespace
 
-bool is_single_file(const std::string& out) { return std::filesystem::path(out).extension() == ".safetensors"; }
+bool is_single_file(const std::string& out) {
+  return std::filesystem::path(out).extension() == ".safetensors";
+}
 
 Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source) {
   std::string text = source.text;
@@ -74,7 +77,8 @@ Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source) {
   return recipe::parse(std::move(text), name, vocabulary(), {source.set, source.variables});
 }
 
-Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe, const Options& options) {
+Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
+                                              const Options& options) {
   std::map<std::string, std::shared_ptr<const formats::Model>> opened;
   std::vector<plan::Input> inputs;
   std::vector<Error> errors;
@@ -95,14 +99,16 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe, cons
     }
     plan::Input input{wanted.name, model, *std::move(weights), {}};
     input.architecture = architecture::describe(*input.weights, model->config);
-    if (!wanted.ref.override_architecture.empty()) input.architecture.class_name = wanted.ref.override_architecture;
+    if (!wanted.ref.override_architecture.empty())
+      input.architecture.class_name = wanted.ref.override_architecture;
     inputs.push_back(std::move(input));
   }
   if (!errors.empty()) return errors;
   return inputs;
 }
 
-Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out, const Options& options) {
+Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out,
+                              const Options& options) {
   if (options.strict && !recipe.warnings.empty()) return recipe.warnings;
   auto inputs = open_inputs(recipe, options);
   if (!inputs) return inputs.errors();
@@ -115,7 +121,9 @@ Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out, con
   if (!plan || !options.strict || plan->disagreements.empty()) return plan;
   std::vector<Error> errors;
   for (const plan::Disagreement& d : plan->disagreements) {
-    errors.push_back({.code = Code::disagreement, .message = "the models disagree on " + d.what + ": " + d.detail, .file = plan->recipe.file});
+    errors.push_back({.code = Code::disagreement,
+                      .message = "the models disagree on " + d.what + ": " + d.detail,
+                      .file = plan->recipe.file});
   }
   return errors;
 }

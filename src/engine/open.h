@@ -5,8 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "core/result.h"
 #include "merganser/merganser.h"
+
+#include "core/result.h"
 #include "plan/plan.h"
 #include "recipe/recipe.h"
 
@@ -15,12 +16,13 @@ namespace merganser::engine {
 /// Reads a recipe's text and parses it; every mistake in one go.
 Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source);
 
-/// Opens the models of a recipe, each once however often it is named, through their views. Every model that cannot be opened is
-/// reported, with the place that names it.
+/// Opens the models of a recipe, each once however often it is named, through their views. Every
+/// model that cannot be opened is reported, with the place that names it.
 Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe, const Options& options);
 
 /// Opens and plans. `out` decides between a folder and a single file.
-Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out, const Options& options);
+Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out,
+                              const Options& options);
 
 /// True for an OUT that is one weight file.
 bool is_single_file(const std::string& out);

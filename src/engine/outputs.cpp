@@ -1,11 +1,11 @@
 #include "engine/outputs.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <set>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "core/file.h"
 #include "core/hash.h"
@@ -19,14 +19,15 @@ constexpr std::uint64_t kCompanionBytes = 1'000'000'000;
 
 /// Companions that are no part of the tokenizer: copied whatever `copy_tokenizer` says.
 constexpr std::array<std::string_view, 7> kNotTokenizer{
-    "generation_config.json",      "preprocessor_config.json",       "processor_config.json",
-    "video_preprocessor_config.json", "image_processor_config.json", "modules.json",
+    "generation_config.json",           "preprocessor_config.json",    "processor_config.json",
+    "video_preprocessor_config.json",   "image_processor_config.json", "modules.json",
     "config_sentence_transformers.json"};
 
 bool is_wanted(const fs::path& companion, const Options& options) {
   if (companion.extension() == ".py") return options.copy_code;
   if (options.copy_tokenizer) return true;
-  return std::find(kNotTokenizer.begin(), kNotTokenizer.end(), companion.string()) != kNotTokenizer.end();
+  return std::find(kNotTokenizer.begin(), kNotTokenizer.end(), companion.string()) !=
+         kNotTokenizer.end();
 }
 
 Result<void> copy_companion(const fs::path& from, const fs::path& to) {
@@ -46,10 +47,12 @@ bool looks_like_hub(const std::string& path) {
 
 }  // namespace
 
-Result<void> write_companions(const plan::Plan& plan, const exec::Outcome& outcome, const fs::path& folder, const Options& options) {
+Result<void> write_companions(const plan::Plan& plan, const exec::Outcome& outcome,
+                              const fs::path& folder, const Options& options) {
   const formats::Model& like = *plan.inputs[plan.like].model;
   for (const fs::path& companion : like.companions) {
-    if (is_wanted(companion, options)) MERGANSER_TRY(copy_companion(like.path / companion, folder / companion));
+    if (is_wanted(companion, options))
+      MERGANSER_TRY(copy_companion(like.path / companion, folder / companion));
   }
   MERGANSER_TRY(write_small_file(folder / "merganser.yml", plan.recipe.resolved));
   MERGANSER_TRY(write_small_file(folder / "merganser.json", record_json(plan, outcome)));
@@ -58,8 +61,10 @@ Result<void> write_companions(const plan::Plan& plan, const exec::Outcome& outco
     MERGANSER_TRY(write_small_file(folder / "README.md", model_card(plan)));
   }
   // Last, so that a folder without them is seen to be incomplete.
-  if (!plan.files.index.empty()) MERGANSER_TRY(write_small_file(folder / formats::kIndexName, plan.files.index));
-  if (!plan.config.empty()) MERGANSER_TRY(write_small_file(folder / "config.json", plan.config.text()));
+  if (!plan.files.index.empty())
+    MERGANSER_TRY(write_small_file(folder / formats::kIndexName, plan.files.index));
+  if (!plan.config.empty())
+    MERGANSER_TRY(write_small_file(folder / "config.json", plan.config.text()));
   return {};
 }
 
@@ -72,14 +77,16 @@ std::string record_json(const plan::Plan& plan, const exec::Outcome& outcome) {
   for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
     nlohmann::ordered_json input;
     input["name"] = plan.inputs[i].name;
-    if (!plan.recipe.inputs[i].ref.revision.empty()) input["revision"] = plan.recipe.inputs[i].ref.revision;
+    if (!plan.recipe.inputs[i].ref.revision.empty())
+      input["revision"] = plan.recipe.inputs[i].ref.revision;
     input["hash"] = outcome.input_hashes[i];
     record["inputs"].push_back(std::move(input));
   }
   record["merged"] = outcome.merged;
   record["copied"] = outcome.copied;
   record["written_bytes"] = outcome.written_bytes;
-  for (std::size_t i = 0; i < plan.rows.size(); ++i) record["tensors"][plan.rows[i].name] = outcome.hashes[i];
+  for (std::size_t i = 0; i < plan.rows.size(); ++i)
+    record["tensors"][plan.rows[i].name] = outcome.hashes[i];
   return record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -93,12 +100,13 @@ std::string model_card(const plan::Plan& plan) {
   if (!hub.empty()) card += "base_model:\n";
   for (const std::string& id : hub) card += "- " + id + "\n";
   card += "library_name: transformers\ntags:\n- merganser\n- mergekit\n- merge\n---\n\n";
-  card += fmt::format("# {}\n\nMerged with merganser {} by the method `{}`.\n\n", recipe.name.empty() ? "merge" : recipe.name, version(),
-                      recipe.method);
+  card += fmt::format("# {}\n\nMerged with merganser {} by the method `{}`.\n\n",
+                      recipe.name.empty() ? "merge" : recipe.name, version(), recipe.method);
   if (recipe.base) card += fmt::format("Base model: {}\n\n", plan.inputs[*recipe.base].name);
   card += "Models:\n\n";
   for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
-    if (recipe.base != i && !recipe.inputs[i].donor) card += fmt::format("* {}\n", plan.inputs[i].name);
+    if (recipe.base != i && !recipe.inputs[i].donor)
+      card += fmt::format("* {}\n", plan.inputs[i].name);
   }
   card += "\nRecipe:\n\n```yaml\n" + recipe.resolved;
   if (!recipe.resolved.ends_with('\n')) card += "\n";

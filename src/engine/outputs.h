@@ -3,19 +3,22 @@
 #include <filesystem>
 #include <string>
 
-#include "exec/run.h"
 #include "merganser/merganser.h"
+
+#include "exec/run.h"
 #include "plan/plan.h"
 
-/// The files of an output beside its weights. Nothing in them depends on where the output or the inputs lie, on time or on the
-/// machine: two runs with the same inputs give the same bytes.
+/// The files of an output beside its weights. Nothing in them depends on where the output or the
+/// inputs lie, on time or on the machine: two runs with the same inputs give the same bytes.
 namespace merganser::engine {
 
-/// Writes config, index, tokenizer and other companions, recipe, record and model card into `folder`. Errors: io.
-Result<void> write_companions(const plan::Plan& plan, const exec::Outcome& outcome, const std::filesystem::path& folder,
-                              const Options& options);
+/// Writes config, index, tokenizer and other companions, recipe, record and model card into
+/// `folder`. Errors: io.
+Result<void> write_companions(const plan::Plan& plan, const exec::Outcome& outcome,
+                              const std::filesystem::path& folder, const Options& options);
 
-/// The record of a merge as JSON text: program version, recipe hash, inputs with content hashes, seed, a hash per output tensor.
+/// The record of a merge as JSON text: program version, recipe hash, inputs with content hashes,
+/// seed, a hash per output tensor.
 std::string record_json(const plan::Plan& plan, const exec::Outcome& outcome);
 
 /// The README.md of the output: front matter that hubs read, method, models, recipe.

@@ -3,7 +3,14 @@
 namespace merganser {
 
 std::string Problem::text() const {
-  return Error{.message = message, .file = file, .line = line, .column = column, .subject = subject, .check = check, .hint = hint}.text();
+  return Error{.message = message,
+               .file = file,
+               .line = line,
+               .column = column,
+               .subject = subject,
+               .check = check,
+               .hint = hint}
+      .text();
 }
 
 namespace engine {

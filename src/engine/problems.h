@@ -3,9 +3,10 @@
 #include <utility>
 #include <vector>
 
+#include "merganser/merganser.h"
+
 #include "core/error.h"
 #include "core/result.h"
-#include "merganser/merganser.h"
 
 namespace merganser::engine {
 
@@ -30,11 +31,12 @@ Answer<T> failed(Error error) {
 
 }  // namespace merganser::engine
 
-/// `MERGANSER_ANSWER(Report, auto x, f());` binds the value of a Result or Checked, or returns a failed Answer<Report>.
+/// `MERGANSER_ANSWER(Report, auto x, f());` binds the value of a Result or Checked, or returns a
+/// failed Answer<Report>.
 #define MERGANSER_ANSWER(Report, decl, expr) \
   MERGANSER_ANSWER_2_(MERGANSER_TRY_CAT_(answer_value_, __LINE__), Report, decl, expr)
-#define MERGANSER_ANSWER_2_(name, Report, decl, expr)                                      \
-  auto name = (expr);                                                                      \
+#define MERGANSER_ANSWER_2_(name, Report, decl, expr)                                          \
+  auto name = (expr);                                                                          \
   if (!name) return ::merganser::engine::failed<Report>(::merganser::engine::errors_of(name)); \
   decl = *std::move(name)
 

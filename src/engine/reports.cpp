@@ -1,11 +1,11 @@
 #include "engine/reports.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
+
+#include <fmt/format.h>
 
 #include "core/hash.h"
 #include "core/levels.h"
@@ -19,8 +19,8 @@ namespace {
 constexpr std::size_t kSampleTensors = 64;
 constexpr std::size_t kSampleElements = 4096;
 
-/// Below this cosine a model has nothing in common with the base. Unrelated trainings of one architecture give about 0, fine-tunes
-/// more than 0.9.
+/// Below this cosine a model has nothing in common with the base. Unrelated trainings of one
+/// architecture give about 0, fine-tunes more than 0.9.
 constexpr double kUnrelatedCosine = 0.2;
 
 TensorReport tensor_report(const plan::Plan& plan, const plan::PlannedRow& row) {
@@ -30,11 +30,13 @@ TensorReport tensor_report(const plan::Plan& plan, const plan::PlannedRow& row) 
   report.dtype = torch_name(row.dtype);
   report.method = row.copy ? "copy" : plan.recipe.method;
   report.why = row.why;
-  for (const plan::Source& source : row.sources) report.inputs.push_back(plan.inputs[source.input].name);
+  for (const plan::Source& source : row.sources)
+    report.inputs.push_back(plan.inputs[source.input].name);
   if (row.base) report.inputs.push_back(plan.inputs[row.base->input].name);
   report.role = role_name(row.role);
   report.layer = row.layer;
-  for (const plan::Parameter& p : row.parameters) report.parameters.push_back({p.name, p.model, p.value, p.from});
+  for (const plan::Parameter& p : row.parameters)
+    report.parameters.push_back({p.name, p.model, p.value, p.from});
   return report;
 }
 
@@ -44,7 +46,8 @@ InputReport input_report(const plan::Plan& plan, std::size_t place) {
   report.name = input.name;
   report.path = plan.recipe.inputs[place].ref.text();
   const auto& architecture = input.architecture;
-  report.architecture = architecture.class_name.empty() ? architecture.family : architecture.class_name;
+  report.architecture =
+      architecture.class_name.empty() ? architecture.family : architecture.class_name;
   report.is_base = plan.recipe.base == place;
   std::array<std::uint64_t, kDTypes> bytes{};
   for (const TensorInfo& tensor : input.weights->tensors()) {
@@ -52,7 +55,8 @@ InputReport input_report(const plan::Plan& plan, std::size_t place) {
     report.bytes += tensor.bytes();
     if (is_floating(tensor.dtype)) report.parameters += tensor.elements();
   }
-  report.dtype = torch_name(static_cast<DType>(std::max_element(bytes.begin(), bytes.end()) - bytes.begin()));
+  report.dtype =
+      torch_name(static_cast<DType>(std::max_element(bytes.begin(), bytes.end()) - bytes.begin()));
   Hasher hash;
   for (const SourceFile& file : input.weights->files()) hash.add(file.header_hash);
   report.hash = hash.hex();
@@ -77,7 +81,8 @@ struct Sampled {
 /// The first elements of a tensor, as f32.
 Result<std::vector<float>> head(const plan::Input& input, std::size_t tensor) {
   const TensorInfo& info = input.weights->tensors()[tensor];
-  const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(info.elements(), kSampleElements));
+  const auto n =
+      static_cast<std::size_t>(std::min<std::uint64_t>(info.elements(), kSampleElements));
   std::vector<std::byte> bytes(stored_bytes(info.dtype, n));
   std::vector<float> values(n);
   MERGANSER_TRY(input.weights->read(tensor, 0, bytes));
@@ -120,14 +125,17 @@ struct Relation {
   std::vector<double> relative;
 };
 
-void add_relation(const Relation& relation, const std::string& to, InputReport& input, PlanReport& report) {
+void add_relation(const Relation& relation, const std::string& to, InputReport& input,
+                  PlanReport& report) {
   if (!relation.relative.empty()) input.delta = median(relation.relative);
   const double norms = std::sqrt(relation.total.base) * std::sqrt(relation.total.model);
   if (norms == 0) return;
   input.cosine = relation.total.product / norms;
   if (*input.cosine >= kUnrelatedCosine) return;
   report.disagreements.emplace_back(
-      "weights", fmt::format("`{}` is not a fine-tune of `{}`: the cosine of their weights is {:.2f}", input.name, to, *input.cosine));
+      "weights",
+      fmt::format("`{}` is not a fine-tune of `{}`: the cosine of their weights is {:.2f}",
+                  input.name, to, *input.cosine));
 }
 
 }  // namespace
@@ -138,7 +146,8 @@ PlanReport report_of(const plan::Plan& plan, const std::string& out) {
   report.method = plan.recipe.method;
   report.steps = step_names(plan.recipe);
   report.out = out;
-  for (std::size_t i = 0; i < plan.inputs.size(); ++i) report.inputs.push_back(input_report(plan, i));
+  for (std::size_t i = 0; i < plan.inputs.size(); ++i)
+    report.inputs.push_back(input_report(plan, i));
   for (const plan::PlannedRow& row : plan.rows) {
     report.tensors.push_back(tensor_report(plan, row));
     if (row.copy) {
@@ -147,7 +156,8 @@ PlanReport report_of(const plan::Plan& plan, const std::string& out) {
       ++report.merged;
     }
   }
-  for (const plan::Disagreement& d : plan.disagreements) report.disagreements.emplace_back(d.what, d.detail);
+  for (const plan::Disagreement& d : plan.disagreements)
+    report.disagreements.emplace_back(d.what, d.detail);
   report.read_bytes = plan.read_bytes;
   report.write_bytes = plan.write_bytes;
   report.peak_bytes = plan.peak_bytes;
@@ -169,10 +179,12 @@ Result<void> add_sample(const plan::Plan& plan, PlanReport& report) {
   const std::size_t base = plan.recipe.base.value_or(plan.like);
   std::vector<Relation> relations(plan.inputs.size());
   for (const plan::PlannedRow* row : sampled_rows(plan)) {
-    const auto of_base = std::find_if(row->sources.begin(), row->sources.end(), [&](const plan::Source& s) { return s.input == base; });
+    const auto of_base = std::find_if(row->sources.begin(), row->sources.end(),
+                                      [&](const plan::Source& s) { return s.input == base; });
     if (!row->base && of_base == row->sources.end()) continue;
     const plan::Source& reference = row->base ? *row->base : *of_base;
-    MERGANSER_TRY(const std::vector<float> base_head, head(plan.inputs[reference.input], reference.tensor));
+    MERGANSER_TRY(const std::vector<float> base_head,
+                  head(plan.inputs[reference.input], reference.tensor));
     for (const plan::Source& source : row->sources) {
       if (source.input == reference.input) continue;
       MERGANSER_TRY(std::vector<float> model_head, head(plan.inputs[source.input], source.tensor));
@@ -184,7 +196,8 @@ Result<void> add_sample(const plan::Plan& plan, PlanReport& report) {
       if (sums.base > 0) relation.relative.push_back(std::sqrt(sums.delta / sums.base));
     }
   }
-  for (std::size_t i = 0; i < relations.size(); ++i) add_relation(relations[i], plan.inputs[base].name, report.inputs[i], report);
+  for (std::size_t i = 0; i < relations.size(); ++i)
+    add_relation(relations[i], plan.inputs[base].name, report.inputs[i], report);
   return {};
 }
 

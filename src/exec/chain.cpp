@@ -32,7 +32,9 @@ std::size_t scratch_bytes(const Link& link) {
 }
 
 /// Inputs, base and result.
-std::size_t tile_arrays(const PlannedRow& row) { return row.sources.size() + (row.base ? 1 : 0) + 1; }
+std::size_t tile_arrays(const PlannedRow& row) {
+  return row.sources.size() + (row.base ? 1 : 0) + 1;
+}
 
 std::size_t tile_bytes(const PlannedRow& row) {
   return aligned(row.tile_elements * (row.wide ? sizeof(double) : sizeof(float)));
@@ -78,7 +80,9 @@ class ChainRunner::Tiles {
  public:
   Tiles(const plan::Plan& plan, const PlannedRow& row, const RowFacts& facts, Level level)
       : row_(row), facts_(facts), level_(level), memory_(allocate(working_bytes(plan, row))) {
-    const auto stored = [&](const plan::Source& s) { return plan.inputs[s.input].weights->tensors()[s.tensor].dtype; };
+    const auto stored = [&](const plan::Source& s) {
+      return plan.inputs[s.input].weights->tensors()[s.tensor].dtype;
+    };
     std::byte* at = memory_.get();
     const auto take = [&](std::size_t bytes) { return std::exchange(at, at + bytes); };
     const std::size_t bytes = tile_bytes(row);
@@ -105,7 +109,8 @@ class ChainRunner::Tiles {
       enter(link, n);
       Scratch scratch(scratch_[survey.link]);
       const Tile<T> tile = tile_of(n, first, bytes.chunk);
-      link.stage->surveys[survey.survey].fold->template at<T>(level_)(link.row, known(survey.link), tile, state, scratch);
+      link.stage->surveys[survey.survey].fold->template at<T>(level_)(link.row, known(survey.link),
+                                                                      tile, state, scratch);
     });
   }
 
@@ -119,16 +124,20 @@ class ChainRunner::Tiles {
   }
 
  private:
-  /// Calls `body(elements done in this chunk, n, first element)` tile by tile, with the tile's inputs widened.
+  /// Calls `body(elements done in this chunk, n, first element)` tile by tile, with the tile's
+  /// inputs widened.
   template <class Body>
   NonFinite walk(const ChunkBytes& bytes, Body body) {
-    for (const std::span<std::byte> scratch : scratch_) std::fill(scratch.begin(), scratch.end(), std::byte{0});
+    for (const std::span<std::byte> scratch : scratch_)
+      std::fill(scratch.begin(), scratch.end(), std::byte{0});
     NonFinite bad;
     const std::uint64_t size = chunk_size(row_, bytes.chunk);
     const std::uint64_t start = bytes.chunk * row_.chunk_elements;
     for (std::uint64_t done = 0; done < size; done += row_.tile_elements) {
-      const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(row_.tile_elements, size - done));
-      for (std::size_t k = 0; k < x_.size(); ++k) widen(types_[k], bytes.models[k], done, n, x_[k], k, bad);
+      const auto n =
+          static_cast<std::size_t>(std::min<std::uint64_t>(row_.tile_elements, size - done));
+      for (std::size_t k = 0; k < x_.size(); ++k)
+        widen(types_[k], bytes.models[k], done, n, x_[k], k, bad);
       if (base_ != nullptr) widen(base_type_, bytes.base, done, n, base_, x_.size(), bad);
       deltas_ = false;
       merged_ = false;
@@ -138,9 +147,10 @@ class ChainRunner::Tiles {
     return bad;
   }
 
-  void widen(DType type, std::span<const std::byte> from, std::uint64_t done, std::size_t n, T* to, std::size_t source,
-             NonFinite& bad) {
-    const std::uint64_t found = kernels::widen(level_, type, from.data() + stored_bytes(type, done), to, n);
+  void widen(DType type, std::span<const std::byte> from, std::uint64_t done, std::size_t n, T* to,
+             std::size_t source, NonFinite& bad) {
+    const std::uint64_t found =
+        kernels::widen(level_, type, from.data() + stored_bytes(type, done), to, n);
     if (found > 0 && bad.count == 0) bad.source = source;
     bad.count += found;
     if (row_.cast && *row_.cast != type) kernels::round_to(level_, *row_.cast, to, n);
@@ -179,10 +189,18 @@ class ChainRunner::Tiles {
     }
   }
 
-  std::span<T* const> current() const { return merged_ ? std::span<T* const>(&out_, 1) : std::span<T* const>(x_); }
+  std::span<T* const> current() const {
+    return merged_ ? std::span<T* const>(&out_, 1) : std::span<T* const>(x_);
+  }
 
   Tile<T> tile_of(std::size_t n, std::uint64_t first, std::uint64_t chunk) const {
-    return {.first = first, .chunk = chunk, .n = n, .x = current(), .base = base_, .seen = x_, .out = out_};
+    return {.first = first,
+            .chunk = chunk,
+            .n = n,
+            .x = current(),
+            .base = base_,
+            .seen = x_,
+            .out = out_};
   }
 
   FactsSoFar known(std::size_t link) {
@@ -215,7 +233,8 @@ struct ChainRunner::Any {
   std::variant<std::monostate, Tiles<float>, Tiles<double>> tiles;
 };
 
-ChainRunner::ChainRunner(const plan::Plan& plan, const PlannedRow& row, const RowFacts& facts, Level level)
+ChainRunner::ChainRunner(const plan::Plan& plan, const PlannedRow& row, const RowFacts& facts,
+                         Level level)
     : tiles_(std::make_unique<Any>()) {
   if (row.wide) {
     tiles_->tiles.emplace<Tiles<double>>(plan, row, facts, level);
@@ -233,7 +252,8 @@ std::size_t ChainRunner::working_bytes(const plan::Plan&, const PlannedRow& row)
 }
 
 NonFinite ChainRunner::fold(const ChunkBytes& bytes, const Pending& survey, State& state) {
-  if (auto* wide = std::get_if<Tiles<double>>(&tiles_->tiles)) return wide->fold(bytes, survey, state);
+  if (auto* wide = std::get_if<Tiles<double>>(&tiles_->tiles))
+    return wide->fold(bytes, survey, state);
   return std::get<Tiles<float>>(tiles_->tiles).fold(bytes, survey, state);
 }
 

@@ -12,8 +12,8 @@
 
 namespace merganser::exec {
 
-/// Facts of one row: by link of its chain, by survey of the link's stage. Shared, because a survey of model scope has one
-/// set for all rows.
+/// Facts of one row: by link of its chain, by survey of the link's stage. Shared, because a survey
+/// of model scope has one set for all rows.
 using RowFacts = std::vector<std::vector<std::shared_ptr<const Facts>>>;
 RowFacts empty_facts(const plan::PlannedRow& row);
 
@@ -28,24 +28,25 @@ Pending next_survey(const plan::PlannedRow& row, RowFacts& facts);
 
 /// The stored bytes of one chunk of a row's inputs.
 struct ChunkBytes {
-  std::uint64_t chunk = 0;                     ///< Number in the row.
+  std::uint64_t chunk = 0;  ///< Number in the row.
   std::vector<std::span<const std::byte>> models;
-  std::span<const std::byte> base;             ///< Empty where the row has none.
+  std::span<const std::byte> base;  ///< Empty where the row has none.
 };
 
 /// What a chunk's inputs held that is no finite number.
 struct NonFinite {
   std::uint64_t count = 0;
-  std::size_t source = 0;                      ///< First source that had one; models first, then the base.
+  std::size_t source = 0;  ///< First source that had one; models first, then the base.
 };
 
-/// Takes chunks of one row through its chain: widens tiles, puts in minus and plus base where neighbouring stages differ in what
-/// they work on, runs stages and surveys, encodes. Owns the working memory of one thread; which chunks it sees, and in which order,
-/// changes nothing.
+/// Takes chunks of one row through its chain: widens tiles, puts in minus and plus base where
+/// neighbouring stages differ in what they work on, runs stages and surveys, encodes. Owns the
+/// working memory of one thread; which chunks it sees, and in which order, changes nothing.
 class ChainRunner {
  public:
   /// Both must outlive the runner; facts may be added to between chunks.
-  ChainRunner(const plan::Plan& plan, const plan::PlannedRow& row, const RowFacts& facts, Level level);
+  ChainRunner(const plan::Plan& plan, const plan::PlannedRow& row, const RowFacts& facts,
+              Level level);
   ~ChainRunner();
   ChainRunner(const ChainRunner&) = delete;
   ChainRunner& operator=(const ChainRunner&) = delete;

@@ -2,8 +2,10 @@
 
 namespace merganser::exec {
 
-Result<OutputFiles> OutputFiles::create(const std::filesystem::path& folder, const formats::PlannedCheckpoint& planned) {
+Result<OutputFiles> OutputFiles::create(const std::filesystem::path& folder,
+                                        const formats::PlannedCheckpoint& planned) {
   OutputFiles out;
+  out.places_ = planned.places;
   for (const formats::PlannedFile& file : planned.files) {
     MERGANSER_TRY(OutputFile opened, OutputFile::create(folder / file.name, file.bytes));
     MERGANSER_TRY(opened.write_all(0, std::as_bytes(std::span(file.header))));
@@ -12,7 +14,9 @@ Result<OutputFiles> OutputFiles::create(const std::filesystem::path& folder, con
   return out;
 }
 
-Result<void> OutputFiles::write(const formats::Place& place, std::uint64_t offset, std::span<const std::byte> bytes) {
+Result<void> OutputFiles::write(std::size_t row, std::uint64_t offset,
+                                std::span<const std::byte> bytes) {
+  const formats::Place& place = places_[row];
   return files_[place.file].write_all(place.offset + offset, bytes);
 }
 

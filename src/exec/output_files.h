@@ -8,21 +8,33 @@
 
 namespace merganser::exec {
 
-/// The weight files of an output, with their headers written and room for every tensor at its planned place. Tensors may be
-/// written in any order, from several threads.
-class OutputFiles {
+/// Where the encoded bytes of output tensors go: in any order, from several threads.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  /// Takes bytes of output tensor number `row` (in plan order), `offset` bytes behind its start.
+  /// Errors: io.
+  virtual Result<void> write(std::size_t row, std::uint64_t offset,
+                             std::span<const std::byte> bytes) = 0;
+};
+
+/// The weight files of an output, with their headers written and room for every tensor at its
+/// planned place.
+class OutputFiles : public Sink {
  public:
   /// Creates all files of `planned` in `folder`. Errors: io.
-  static Result<OutputFiles> create(const std::filesystem::path& folder, const formats::PlannedCheckpoint& planned);
+  static Result<OutputFiles> create(const std::filesystem::path& folder,
+                                    const formats::PlannedCheckpoint& planned);
 
-  /// Writes bytes of a tensor, `offset` bytes behind its start. Errors: io.
-  Result<void> write(const formats::Place& place, std::uint64_t offset, std::span<const std::byte> bytes);
+  Result<void> write(std::size_t row, std::uint64_t offset,
+                     std::span<const std::byte> bytes) override;
 
   /// Syncs (unless told not to) and closes all files. Errors: io.
   Result<void> finish(bool sync);
 
  private:
   std::vector<OutputFile> files_;
+  std::vector<formats::Place> places_;
 };
 
 }  // namespace merganser::exec

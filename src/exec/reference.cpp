@@ -1,7 +1,7 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include <fmt/format.h>
 
 #include "core/hash.h"
 #include "exec/chain.h"
@@ -29,10 +29,12 @@ struct RowBytes {
   ChunkBytes chunk(const plan::Plan& plan, const PlannedRow& row, std::uint64_t number) const {
     const auto part = [&](const plan::Source& source, const std::vector<std::byte>& bytes) {
       const DType type = tensor_of(plan, source).dtype;
-      return std::span(bytes).subspan(stored_bytes(type, number * row.chunk_elements), stored_bytes(type, chunk_size(row, number)));
+      return std::span(bytes).subspan(stored_bytes(type, number * row.chunk_elements),
+                                      stored_bytes(type, chunk_size(row, number)));
     };
     ChunkBytes out{.chunk = number};
-    for (std::size_t k = 0; k < models.size(); ++k) out.models.push_back(part(row.sources[k], models[k]));
+    for (std::size_t k = 0; k < models.size(); ++k)
+      out.models.push_back(part(row.sources[k], models[k]));
     if (row.base) out.base = part(*row.base, base);
     return out;
   }
@@ -40,8 +42,8 @@ struct RowBytes {
 
 class Reference {
  public:
-  Reference(const plan::Plan& plan, OutputFiles& files, Level level, Progress& progress)
-      : plan_(plan), files_(files), level_(level), progress_(progress), input_hashes_(plan) {
+  Reference(const plan::Plan& plan, Sink& sink, Level level, Progress& progress)
+      : plan_(plan), sink_(sink), level_(level), progress_(progress), input_hashes_(plan) {
     for (const PlannedRow& row : plan.rows) facts_.push_back(empty_facts(row));
     done_.assign(plan.rows.size(), false);
     out_.hashes.resize(plan.rows.size());
@@ -98,7 +100,8 @@ class Reference {
   }
 
   /// Folds one survey over a row. True when its facts have to wait for other rows.
-  Result<bool> gather(std::size_t r, const RowBytes& bytes, ChainRunner& runner, const Pending& survey) {
+  Result<bool> gather(std::size_t r, const RowBytes& bytes, ChainRunner& runner,
+                      const Pending& survey) {
     const PlannedRow& row = plan_.rows[r];
     const plan::Link& link = row.chain[survey.link];
     const Survey& what = link.stage->surveys[survey.survey];
@@ -108,7 +111,8 @@ class Reference {
       group = &collecting_[{link.row.stage, survey.survey}];
       group->waiting.emplace_back(r, survey);
     }
-    if (group->rows.empty()) group->total = StateArrays(what.state(link.row), chunks_of_survey(link, survey));
+    if (group->rows.empty())
+      group->total = StateArrays(what.state(link.row), chunks_of_survey(link, survey));
     group->rows.push_back(&link.row);
 
     StateArrays tensor(what.state(link.row), 0);
@@ -128,14 +132,17 @@ class Reference {
   }
 
   std::uint64_t chunks_of_survey(const plan::Link& link, const Pending& survey) const {
-    return survey.scope == Scope::model ? plan::chunks_through(plan_, link.row.stage) : link.row.chunks;
+    return survey.scope == Scope::model ? plan::chunks_through(plan_, link.row.stage)
+                                        : link.row.chunks;
   }
 
-  Result<std::shared_ptr<const Facts>> finish(const plan::Link& link, const Pending& survey, Collecting& group) {
+  Result<std::shared_ptr<const Facts>> finish(const plan::Link& link, const Pending& survey,
+                                              Collecting& group) {
     std::vector<const Facts*> before;
     const std::size_t r = group.waiting.empty() ? row_index(link) : group.waiting.front().first;
     for (const auto& facts : facts_[r][survey.link]) before.push_back(facts.get());
-    auto found = link.stage->surveys[survey.survey].finish({group.rows}, group.total.whole(), before);
+    auto found =
+        link.stage->surveys[survey.survey].finish({group.rows}, group.total.whole(), before);
     if (!found) {
       Error error = std::move(found).error();
       if (error.subject.empty()) error.subject = link.row.name;
@@ -146,7 +153,8 @@ class Reference {
 
   std::size_t row_index(const plan::Link& link) const {
     const auto holds = [&](const PlannedRow& row) { return row.name == link.row.name; };
-    return static_cast<std::size_t>(std::find_if(plan_.rows.begin(), plan_.rows.end(), holds) - plan_.rows.begin());
+    return static_cast<std::size_t>(std::find_if(plan_.rows.begin(), plan_.rows.end(), holds) -
+                                    plan_.rows.begin());
   }
 
   /// A phase has ended: every survey of model scope has seen all its rows.
@@ -155,7 +163,8 @@ class Reference {
       const auto& [first, survey] = group.waiting.front();
       const plan::Link& link = plan_.rows[first].chain[survey.link];
       MERGANSER_TRY(const std::shared_ptr<const Facts> facts, finish(link, survey, group));
-      for (const auto& [r, pending] : group.waiting) facts_[r][pending.link][pending.survey] = facts;
+      for (const auto& [r, pending] : group.waiting)
+        facts_[r][pending.link][pending.survey] = facts;
     }
     collecting_.clear();
     return {};
@@ -194,11 +203,12 @@ class Reference {
     return {};
   }
 
-  Result<void> write(std::size_t r, std::uint64_t chunk, std::span<const std::byte> bytes, Hasher& hash) {
+  Result<void> write(std::size_t r, std::uint64_t chunk, std::span<const std::byte> bytes,
+                     Hasher& hash) {
     const PlannedRow& row = plan_.rows[r];
     hash.add(hash_hex(bytes));
     out_.written_bytes += bytes.size();
-    return files_.write(row.place, stored_bytes(row.dtype, chunk * row.chunk_elements), bytes);
+    return sink_.write(r, stored_bytes(row.dtype, chunk * row.chunk_elements), bytes);
   }
 
   void end_row(std::size_t r, const Hasher& hash) {
@@ -208,7 +218,7 @@ class Reference {
   }
 
   const plan::Plan& plan_;
-  OutputFiles& files_;
+  Sink& sink_;
   Level level_;
   Progress& progress_;
   std::vector<RowFacts> facts_;
@@ -221,8 +231,8 @@ class Reference {
 
 }  // namespace
 
-Result<Outcome> run_reference(const plan::Plan& plan, OutputFiles& files, Level level, Progress& progress) {
-  return Reference(plan, files, level, progress).run();
+Result<Outcome> run_reference(const plan::Plan& plan, Sink& sink, Level level, Progress& progress) {
+  return Reference(plan, sink, level, progress).run();
 }
 
 }  // namespace merganser::exec

@@ -1,9 +1,9 @@
 #include "exec/row_checks.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include <fmt/format.h>
 
 #include "kernels/convert.h"
 
@@ -24,34 +24,45 @@ const TensorInfo& tensor_of(const plan::Plan& plan, const plan::Source& source) 
   return plan.inputs[source.input].weights->tensors()[source.tensor];
 }
 
-Result<void> check_finite(const plan::Plan& plan, const plan::PlannedRow& row, const ChunkBytes& bytes, const NonFinite& bad) {
+Result<void> check_finite(const plan::Plan& plan, const plan::PlannedRow& row,
+                          const ChunkBytes& bytes, const NonFinite& bad) {
   if (bad.count == 0) return {};
-  const auto strict = std::find_if(row.chain.begin(), row.chain.end(), [](const plan::Link& link) { return link.stage->finite; });
+  const auto strict = std::find_if(row.chain.begin(), row.chain.end(),
+                                   [](const plan::Link& link) { return link.stage->finite; });
   if (strict == row.chain.end()) return {};
   const plan::Source& source = source_of(row, bad.source);
   const std::span<const std::byte> data = bytes_of(bytes, bad.source);
   const DType type = tensor_of(plan, source).dtype;
   const auto at = kernels::first_non_finite(type, data.data(), chunk_size(row, bytes.chunk));
-  return Error{.code = Code::not_finite,
-               .message = fmt::format("tensor \"{}\" of model `{}` holds NaN or infinity, first at element {}: `{}` cannot rank or sum it",
-                                      tensor_of(plan, source).name, plan.inputs[source.input].name,
-                                      bytes.chunk * row.chunk_elements + at.value_or(0), strict->stage->name),
-               .file = plan.inputs[source.input].model->path,
-               .subject = row.name,
-               .hint = fmt::format("keep: [{{glob: \"{}\", from: NAME}}]   leaves the tensor out of the merge", row.name)};
+  return Error{
+      .code = Code::not_finite,
+      .message =
+          fmt::format("tensor \"{}\" of model `{}` holds NaN or infinity, first at element {}: "
+                      "`{}` cannot rank or sum it",
+                      tensor_of(plan, source).name, plan.inputs[source.input].name,
+                      bytes.chunk * row.chunk_elements + at.value_or(0), strict->stage->name),
+      .file = plan.inputs[source.input].model->path,
+      .subject = row.name,
+      .hint = fmt::format(
+          "keep: [{{glob: \"{}\", from: NAME}}]   leaves the tensor out of the merge", row.name)};
 }
 
-Result<void> check_agreement(const plan::Plan& plan, const plan::PlannedRow& row, const ChunkBytes& bytes) {
+Result<void> check_agreement(const plan::Plan& plan, const plan::PlannedRow& row,
+                             const ChunkBytes& bytes) {
   if (!row.must_agree) return {};
   for (std::size_t k = 1; k < bytes.models.size(); ++k) {
-    if (std::memcmp(bytes.models[0].data(), bytes.models[k].data(), bytes.models[0].size()) == 0) continue;
-    return Error{.code = Code::value_mismatch,
-                 .message = fmt::format("tensor \"{}\" ({}) differs between `{}` and `{}`, and integers cannot be averaged", row.name,
-                                        torch_name(row.dtype), plan.inputs[row.sources[0].input].name,
-                                        plan.inputs[row.sources[k].input].name),
-                 .file = plan.recipe.file,
-                 .subject = row.name,
-                 .hint = fmt::format("keep: [{{glob: \"{}\", from: {}}}]", row.name, plan.inputs[row.sources[0].input].name)};
+    if (std::memcmp(bytes.models[0].data(), bytes.models[k].data(), bytes.models[0].size()) == 0)
+      continue;
+    return Error{
+        .code = Code::value_mismatch,
+        .message = fmt::format(
+            "tensor \"{}\" ({}) differs between `{}` and `{}`, and integers cannot be averaged",
+            row.name, torch_name(row.dtype), plan.inputs[row.sources[0].input].name,
+            plan.inputs[row.sources[k].input].name),
+        .file = plan.recipe.file,
+        .subject = row.name,
+        .hint = fmt::format("keep: [{{glob: \"{}\", from: {}}}]", row.name,
+                            plan.inputs[row.sources[0].input].name)};
   }
   return {};
 }
@@ -67,7 +78,8 @@ void InputHashes::add_chunk(const plan::PlannedRow& row, const ChunkBytes& bytes
   const std::size_t count = row.sources.size() + (row.base ? 1 : 0);
   for (std::size_t k = 0; k < count; ++k) {
     const plan::Source& source = source_of(row, k);
-    if (seen_.count({source.input, source.tensor}) == 0) inputs_[source.input].add(hash_hex(bytes_of(bytes, k)));
+    if (seen_.count({source.input, source.tensor}) == 0)
+      inputs_[source.input].add(hash_hex(bytes_of(bytes, k)));
   }
 }
 

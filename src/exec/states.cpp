@@ -16,7 +16,8 @@ StateArrays::StateArrays(std::vector<Part> parts, std::uint64_t chunks) : parts_
 State StateArrays::at_chunk(std::uint64_t chunk) {
   State state;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
-    const std::size_t first = parts_[i].per_chunk ? static_cast<std::size_t>(chunk) * parts_[i].count : 0;
+    const std::size_t first =
+        parts_[i].per_chunk ? static_cast<std::size_t>(chunk) * parts_[i].count : 0;
     const auto window = [&](auto& values) {
       return values.empty() ? std::span(values) : std::span(values).subspan(first, parts_[i].count);
     };
@@ -47,7 +48,8 @@ void StateArrays::clear_reals() {
 
 std::uint64_t StateArrays::bytes() const {
   std::uint64_t total = 0;
-  for (std::size_t i = 0; i < parts_.size(); ++i) total += 8 * (reals_[i].size() + wholes_[i].size());
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    total += 8 * (reals_[i].size() + wholes_[i].size());
   return total;
 }
 

@@ -22,7 +22,8 @@ class StateArrays {
   State whole();
 
   const std::vector<Part>& parts() const { return parts_; }
-  /// Adds the real parts of `other` to these: the one place where partial sums meet. Callers do it in order.
+  /// Adds the real parts of `other` to these: the one place where partial sums meet. Callers do it
+  /// in order.
   void add_reals(const StateArrays& other);
   void clear_reals();
 

@@ -16,7 +16,10 @@ void subtract(std::size_t n, T* __restrict x, const T* __restrict base) noexcept
 /// is 0 the base keeps its bytes, which adding would change for a base of -0.
 template <class T>
 void add_base(std::size_t n, T* __restrict delta, const T* __restrict base) noexcept {
-  for (std::size_t i = 0; i < n; ++i) delta[i] = delta[i] == 0 ? base[i] : base[i] + delta[i];
+  for (std::size_t i = 0; i < n; ++i) {
+    const T sum = base[i] + delta[i];
+    delta[i] = delta[i] == 0 ? base[i] : sum;
+  }
 }
 
 /// out_i = factor x_i, rounded once. Size n each; `out` may be `x`.

@@ -15,7 +15,10 @@ std::vector<StageUse> stages(const void*) { return {use(linear_combination, Line
 
 }  // namespace
 
-const Method average_method{
-    .name = "average", .doc = kDoc, .fields = fields<Params>({}), .needs = {.base = Base::ignored, .buffers_of_first = true}, .stages = &stages};
+const Method average_method{.name = "average",
+                            .doc = kDoc,
+                            .fields = fields<Params>({}),
+                            .needs = {.base = Base::ignored, .buffers_of_first = true},
+                            .stages = &stages};
 
 }  // namespace merganser::methods

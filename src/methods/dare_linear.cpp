@@ -16,24 +16,30 @@ struct Params {
 
 constexpr std::array kFields{
     field<&Params::weight>("weight", "factor on each delta").all_or_none(),
-    field<&Params::density>("density", "probability with which an entry of the delta stays").at_least(0),
+    field<&Params::density>("density", "probability with which an entry of the delta stays")
+        .at_least(0),
     field<&Params::normalize>("normalize", "divide by the sum of the weights"),
     field<&Params::rescale>("rescale", "scale what stays, as rescale_by says"),
-    field<&Params::rescale_by>("rescale_by", "l1: to the L1 norm of the whole; probability: by 1/density; none")
+    field<&Params::rescale_by>("rescale_by",
+                               "l1: to the L1 norm of the whole; probability: by 1/density; none")
         .one_of("l1", "probability", "none"),
     field<&Params::lambda>("lambda", "factor on the merged delta"),
     accepted("int8_mask", "no effect: masks are never stored")};
 
 constexpr Preset kPaper[]{{"rescale_by", "probability"}};
-constexpr Variant kVariants[]{{"mergekit", "mergekit 0.1.5 (default)", {}},
-                              {"paper", "the authors' program: what stays is divided by its probability", kPaper}};
+constexpr Variant kVariants[]{
+    {"mergekit", "mergekit 0.1.5 (default)", {}},
+    {"paper", "the authors' program: what stays is divided by its probability", kPaper}};
 
 constexpr Doc kDoc{.says = "Drops entries of every delta at random, rescales the rest and adds up.",
-                   .formula = "t_k = delta_k * Bernoulli(density) * rescale\n"
-                              "out = base + lambda * sum_k w_k t_k / (sum_k w_k if normalize else 1)",
+                   .formula =
+                       "t_k = delta_k * Bernoulli(density) * rescale\n"
+                       "out = base + lambda * sum_k w_k t_k / (sum_k w_k if normalize else 1)",
                    .source = "Yu et al. 2024, arXiv:2311.03099; mergekit 0.1.5",
-                   .departs = "masks come from a counter-based generator keyed by seed, tensor, model and element, so they do not "
-                              "depend on order or threads; mergekit's come from one global generator",
+                   .departs =
+                       "masks come from a counter-based generator keyed by seed, tensor, model and "
+                       "element, so they do not "
+                       "depend on order or threads; mergekit's come from one global generator",
                    .claims = {.zero_lambda_gives_base = true, .scales_with_deltas = true}};
 
 std::vector<StageUse> stages(const void* params) {

@@ -19,28 +19,36 @@ struct Params {
 
 constexpr std::array kFields{
     field<&Params::weight>("weight", "factor on each delta, before the vote").all_or_none(),
-    field<&Params::density>("density", "probability with which an entry of the delta stays").at_least(0),
+    field<&Params::density>("density", "probability with which an entry of the delta stays")
+        .at_least(0),
     field<&Params::normalize>("normalize", "divide by the weights of the models that agree"),
     field<&Params::rescale>("rescale", "scale what stays, as rescale_by says"),
-    field<&Params::rescale_by>("rescale_by", "l1: to the L1 norm of the whole; probability: by 1/density; none")
+    field<&Params::rescale_by>("rescale_by",
+                               "l1: to the L1 norm of the whole; probability: by 1/density; none")
         .one_of("l1", "probability", "none"),
-    field<&Params::aggregate>("aggregate", "what becomes of the deltas that agree").one_of("mean", "sum", "max"),
-    field<&Params::zero_sign>("zero_sign", "sign where the mass is exactly 0").one_of("positive", "majority"),
-    field<&Params::scope>("scope", "over what the majority of signs is counted").one_of("tensor", "model"),
+    field<&Params::aggregate>("aggregate", "what becomes of the deltas that agree")
+        .one_of("mean", "sum", "max"),
+    field<&Params::zero_sign>("zero_sign", "sign where the mass is exactly 0")
+        .one_of("positive", "majority"),
+    field<&Params::scope>("scope", "over what the majority of signs is counted")
+        .one_of("tensor", "model"),
     field<&Params::lambda>("lambda", "factor on the merged delta"),
     accepted("int8_mask", "no effect: masks are never stored")};
 
 constexpr Preset kPaper[]{{"rescale_by", "probability"}};
-constexpr Variant kVariants[]{{"mergekit", "mergekit 0.1.5 (default)", {}},
-                              {"paper", "the authors' program: what stays is divided by its probability", kPaper}};
+constexpr Variant kVariants[]{
+    {"mergekit", "mergekit 0.1.5 (default)", {}},
+    {"paper", "the authors' program: what stays is divided by its probability", kPaper}};
 
-constexpr Doc kDoc{.says = "Drops entries of every delta at random, rescales the rest, elects signs as TIES does.",
-                   .formula = "t_k = delta_k * Bernoulli(density) * rescale\n"
-                              "s   = sign(sum_k w_k t_k)          A = { k : sign(w_k t_k) = s }, per entry\n"
-                              "out = base + lambda * sum_A w_k t_k / (sum_A w_k if normalize else 1)",
-                   .source = "Yu et al. 2024, arXiv:2311.03099; mergekit 0.1.5",
-                   .departs = "masks come from a counter-based generator keyed by seed, tensor, model and element",
-                   .claims = {.zero_lambda_gives_base = true, .scales_with_deltas = true}};
+constexpr Doc kDoc{
+    .says = "Drops entries of every delta at random, rescales the rest, elects signs as TIES does.",
+    .formula =
+        "t_k = delta_k * Bernoulli(density) * rescale\n"
+        "s   = sign(sum_k w_k t_k)          A = { k : sign(w_k t_k) = s }, per entry\n"
+        "out = base + lambda * sum_A w_k t_k / (sum_A w_k if normalize else 1)",
+    .source = "Yu et al. 2024, arXiv:2311.03099; mergekit 0.1.5",
+    .departs = "masks come from a counter-based generator keyed by seed, tensor, model and element",
+    .claims = {.zero_lambda_gives_base = true, .scales_with_deltas = true}};
 
 std::vector<StageUse> stages(const void* params) {
   const auto& p = *static_cast<const Params*>(params);

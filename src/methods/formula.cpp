@@ -11,7 +11,19 @@ namespace {
 
 /// One step of a stack machine over tiles.
 struct Op {
-  enum class Kind : std::uint8_t { number, input, add, subtract, multiply, divide, negate, min, max, abs, sign };
+  enum class Kind : std::uint8_t {
+    number,
+    input,
+    add,
+    subtract,
+    multiply,
+    divide,
+    negate,
+    min,
+    max,
+    abs,
+    sign
+  };
   Kind kind = Kind::number;
   double number = 0;
   std::uint32_t input = 0;
@@ -28,14 +40,19 @@ struct Params {
 };
 
 constexpr std::array kFields{
-    field<&Params::formula>("formula", "an expression over model names, `base` and numbers; names with other characters than "
-                                       "letters, digits, _ and . go in backquotes")
+    field<&Params::formula>(
+        "formula",
+        "an expression over model names, `base` and numbers; names with other characters than "
+        "letters, digits, _ and . go in backquotes")
         .required()};
 
-constexpr Doc kDoc{.says = "Computes every entry by an expression over the models, for one-off ideas.",
-                   .formula = "out = a + 0.7*(b - c)        + - * / ( ) min(a, b, ...) max(a, b, ...) abs(a) sign(a) clamp(a, low, high)",
-                   .departs = "evaluated from the left in f32 (f64 for f64 models), rounded once at the end",
-                   .claims = {}};
+constexpr Doc kDoc{
+    .says = "Computes every entry by an expression over the models, for one-off ideas.",
+    .formula =
+        "out = a + 0.7*(b - c)        + - * / ( ) min(a, b, ...) max(a, b, ...) abs(a) sign(a) "
+        "clamp(a, low, high)",
+    .departs = "evaluated from the left in f32 (f64 for f64 models), rounded once at the end",
+    .claims = {}};
 
 /// Recursive descent over the formula's text; the first mistake stays and ends the walk.
 class Compiler {
@@ -45,10 +62,12 @@ class Compiler {
   Result<void> run() {
     expression();
     skip_space();
-    if (!failed() && at_ < p_.formula.size()) fail("unexpected `" + p_.formula.substr(at_, 1) + "`");
+    if (!failed() && at_ < p_.formula.size())
+      fail("unexpected `" + p_.formula.substr(at_, 1) + "`");
     if (failed()) {
       return Error{.code = Code::recipe_value,
-                   .message = "formula: " + message_ + " at character " + std::to_string(at_ + 1) + " of `" + p_.formula + "`",
+                   .message = "formula: " + message_ + " at character " + std::to_string(at_ + 1) +
+                              " of `" + p_.formula + "`",
                    .subject = "formula",
                    .hint = hint_};
     }
@@ -67,7 +86,9 @@ class Compiler {
   }
 
   void skip_space() {
-    while (at_ < p_.formula.size() && std::isspace(static_cast<unsigned char>(p_.formula[at_])) != 0) ++at_;
+    while (at_ < p_.formula.size() &&
+           std::isspace(static_cast<unsigned char>(p_.formula[at_])) != 0)
+      ++at_;
   }
 
   bool take(char c) {
@@ -152,7 +173,8 @@ class Compiler {
   void number() {
     Op op;
     const char* begin = p_.formula.data() + at_;
-    const auto [end, error] = std::from_chars(begin, p_.formula.data() + p_.formula.size(), op.number);
+    const auto [end, error] =
+        std::from_chars(begin, p_.formula.data() + p_.formula.size(), op.number);
     if (error != std::errc()) return fail("not a number");
     at_ += static_cast<std::size_t>(end - begin);
     push(op);
@@ -167,7 +189,9 @@ class Compiler {
 
   void word() {
     std::size_t end = at_;
-    const auto in_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.'; };
+    const auto in_word = [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
+    };
     while (end < p_.formula.size() && in_word(p_.formula[end])) ++end;
     const std::string name = p_.formula.substr(at_, end - at_);
     const std::size_t start = at_;
@@ -206,7 +230,8 @@ class Compiler {
          "functions: min(a, b, ...), max(a, b, ...), abs(a), sign(a), clamp(a, low, high)");
   }
 
-  /// Functions of several arguments are applied as their arguments come: clamp(x, low, high) = min(max(x, low), high).
+  /// Functions of several arguments are applied as their arguments come: clamp(x, low, high) =
+  /// min(max(x, low), high).
   void fold_argument(const std::string& name, std::size_t argument) {
     if (argument < 2) return;
     if (name == "min" || (name == "clamp" && argument == 3)) {
@@ -236,7 +261,8 @@ template <class T>
 const T* operand(const Row& row, const Tile<T>& in, std::uint32_t input) {
   if (input == row.base) return in.base;
   const auto at = std::find(row.models.begin(), row.models.end(), input);
-  MERGANSER_ASSERT(at != row.models.end(), "the plan let a tensor through that a named model lacks");
+  MERGANSER_ASSERT(at != row.models.end(),
+                   "the plan let a tensor through that a named model lacks");
   return in.x[static_cast<std::size_t>(at - row.models.begin())];
 }
 
@@ -274,7 +300,8 @@ void change(T* a, std::size_t n, Op::Kind kind) {
       for (std::size_t i = 0; i < n; ++i) a[i] = std::abs(a[i]);
       break;
     default:
-      for (std::size_t i = 0; i < n; ++i) a[i] = static_cast<T>((a[i] > 0 ? 1 : 0) - (a[i] < 0 ? 1 : 0));
+      for (std::size_t i = 0; i < n; ++i)
+        a[i] = static_cast<T>((a[i] > 0 ? 1 : 0) - (a[i] < 0 ? 1 : 0));
       break;
   }
 }
@@ -310,7 +337,8 @@ void evaluate(const Row& row, FactsSoFar, const Tile<T>& in, Scratch& scratch) n
 }
 
 std::size_t scratch_bytes(const Row& row) {
-  return row.params<Params>().depth * row.tile_elements * (row.wide ? sizeof(double) : sizeof(float));
+  return row.params<Params>().depth * row.tile_elements *
+         (row.wide ? sizeof(double) : sizeof(float));
 }
 
 const Stage kFormula{.name = "formula",
@@ -318,7 +346,9 @@ const Stage kFormula{.name = "formula",
                      .tile = MERGANSER_KERNEL(evaluate),
                      .scratch = &scratch_bytes};
 
-std::vector<StageUse> stages(const void* params) { return {use(kFormula, *static_cast<const Params*>(params))}; }
+std::vector<StageUse> stages(const void* params) {
+  return {use(kFormula, *static_cast<const Params*>(params))};
+}
 
 }  // namespace
 

@@ -13,10 +13,13 @@ struct Params {
 
 constexpr std::array kFields{field<&Params::lambda>("lambda", "factor on the merged delta")};
 
-constexpr Doc kDoc{.says = "Per entry, the delta with the largest magnitude.",
-                   .formula = "out = base + lambda * delta_k*,  k* = argmax_k |delta_k|, the later model among equals",
-                   .source = "Marczak et al. 2024, arXiv:2407.06322; FusionBench magmax.py",
-                   .claims = {.copies_give_back = true, .zero_lambda_gives_base = true, .scales_with_deltas = true}};
+constexpr Doc kDoc{
+    .says = "Per entry, the delta with the largest magnitude.",
+    .formula =
+        "out = base + lambda * delta_k*,  k* = argmax_k |delta_k|, the later model among equals",
+    .source = "Marczak et al. 2024, arXiv:2407.06322; FusionBench magmax.py",
+    .claims = {
+        .copies_give_back = true, .zero_lambda_gives_base = true, .scales_with_deltas = true}};
 
 template <class T>
 void largest(const Row&, FactsSoFar, const Tile<T>& in, Scratch&) noexcept {
@@ -24,14 +27,17 @@ void largest(const Row&, FactsSoFar, const Tile<T>& in, Scratch&) noexcept {
   for (std::size_t k = 1; k < in.x.size(); ++k) {
     const T* x = in.x[k];
     T* out = in.out;
-    for (std::size_t i = 0; i < in.n; ++i) out[i] = std::abs(x[i]) >= std::abs(out[i]) ? x[i] : out[i];
+    for (std::size_t i = 0; i < in.n; ++i)
+      out[i] = std::abs(x[i]) >= std::abs(out[i]) ? x[i] : out[i];
   }
 }
 
-const Stage kLargest{.name = "magmax", .space = Space::deltas, .finite = true, .tile = MERGANSER_KERNEL(largest)};
+const Stage kLargest{
+    .name = "magmax", .space = Space::deltas, .finite = true, .tile = MERGANSER_KERNEL(largest)};
 
 std::vector<StageUse> stages(const void* params) {
-  return {{&kLargest, nullptr}, use(scale, ScaleParams{static_cast<const Params*>(params)->lambda})};
+  return {{&kLargest, nullptr},
+          use(scale, ScaleParams{static_cast<const Params*>(params)->lambda})};
 }
 
 }  // namespace

@@ -20,16 +20,22 @@ struct Params {
 
 constexpr std::array kFields{
     field<&Params::weight>("weight", "t = w_2 / (w_1 + w_2)").required(),
-    field<&Params::nuslerp_flatten>("nuslerp_flatten", "a tensor is one vector; otherwise it is many"),
-    field<&Params::nuslerp_row_wise>(
-        "nuslerp_row_wise", "without flatten: vectors along the first axis (columns of a matrix) instead of the last (its rows)")};
+    field<&Params::nuslerp_flatten>("nuslerp_flatten",
+                                    "a tensor is one vector; otherwise it is many"),
+    field<&Params::nuslerp_row_wise>("nuslerp_row_wise",
+                                     "without flatten: vectors along the first axis (columns of a "
+                                     "matrix) instead of the last (its rows)")};
 
 constexpr Doc kDoc{
     .says = "Spherical interpolation of two models, or of their deltas when there is a base.",
-    .formula = "c = cos angle(v_1, v_2), a = acos c, t = w_2 / (w_1 + w_2)\n"
-               "out = (sin((1-t) a) v_1 + sin(t a) v_2) / sin a;  (1-t) v_1 + t v_2 where 1 - c^2 <= 1e-16",
+    .formula =
+        "c = cos angle(v_1, v_2), a = acos c, t = w_2 / (w_1 + w_2)\n"
+        "out = (sin((1-t) a) v_1 + sin(t a) v_2) / sin a;  (1-t) v_1 + t v_2 where 1 - c^2 <= "
+        "1e-16",
     .source = "mergekit 0.1.5",
-    .departs = "dots and norms are summed in f64; t = 0.5 where the weights add up to less than 1e-6, as in mergekit",
+    .departs =
+        "dots and norms are summed in f64; t = 0.5 where the weights add up to less than 1e-6, as "
+        "in mergekit",
     .claims = {.copies_give_back = true}};
 
 /// Inner products of two vectors.
@@ -69,7 +75,9 @@ bool by_columns(const Row& row) {
 
 /// Vectors along the first axis: as many as one slice of it has elements.
 std::size_t vectors(const Row& row) {
-  return by_columns(row) ? static_cast<std::size_t>(row.elements / std::max<std::uint64_t>(row.shape[0], 1)) : 1;
+  return by_columns(row)
+             ? static_cast<std::size_t>(row.elements / std::max<std::uint64_t>(row.shape[0], 1))
+             : 1;
 }
 
 Scope products_scope(const Row& row) {
@@ -120,7 +128,8 @@ void interpolate(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch&) 
     const double* factor = facts[0]->real.data();
     std::size_t column = in.first % vectors(row);
     for (std::size_t i = 0; i < in.n; ++i) {
-      in.out[i] = static_cast<T>(factor[2 * column]) * a[i] + static_cast<T>(factor[2 * column + 1]) * b[i];
+      in.out[i] =
+          static_cast<T>(factor[2 * column]) * a[i] + static_cast<T>(factor[2 * column + 1]) * b[i];
       if (++column == vectors(row)) column = 0;
     }
     return;
@@ -129,7 +138,8 @@ void interpolate(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch&) 
   if (row.params<Params>().nuslerp_flatten) {
     f = {facts[0]->real[0], facts[0]->real[1]};
   } else {
-    f = factors({kernels::dot(a, a, in.n), kernels::dot(b, b, in.n), kernels::dot(a, b, in.n)}, position(row));
+    f = factors({kernels::dot(a, a, in.n), kernels::dot(b, b, in.n), kernels::dot(a, b, in.n)},
+                position(row));
   }
   kernels::scale(in.n, a, static_cast<T>(f.first), in.out);
   kernels::add_scaled(in.n, b, static_cast<T>(f.second), in.out);
@@ -140,8 +150,8 @@ Grain grain_for(const Row& row) {
 }
 
 constexpr Kernel<FoldFn> kFoldProducts = MERGANSER_KERNEL(fold_products);
-constexpr Survey kSurveys[]{
-    {"inner products of the two", &products_scope, &products_state, &kFoldProducts, &finish_products}};
+constexpr Survey kSurveys[]{{"inner products of the two", &products_scope, &products_state,
+                             &kFoldProducts, &finish_products}};
 
 const Stage kNuslerp{.name = "nuslerp",
                      .space = Space::deltas,
@@ -150,7 +160,9 @@ const Stage kNuslerp{.name = "nuslerp",
                      .tile = MERGANSER_KERNEL(interpolate),
                      .grain_for = &grain_for};
 
-std::vector<StageUse> stages(const void* params) { return {use(kNuslerp, *static_cast<const Params*>(params))}; }
+std::vector<StageUse> stages(const void* params) {
+  return {use(kNuslerp, *static_cast<const Params*>(params))};
+}
 
 }  // namespace
 

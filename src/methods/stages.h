@@ -5,7 +5,8 @@
 
 #include "core/stage.h"
 
-/// Stages that several methods put together. Each stands in the file of the method or step it belongs to.
+/// Stages that several methods put together. Each stands in the file of the method or step it
+/// belongs to.
 namespace merganser::methods {
 
 /// out = sum_k w_k x_k over models, divided by sum_k w_k when `normalize`. In linear.cpp.
@@ -29,9 +30,12 @@ extern const Stage weighted_sum;
 
 /// Over what a statistic of a stage is taken.
 enum class Reach : std::uint8_t { tensor, model, row };
-constexpr Scope scope_of(Reach reach) { return reach == Reach::model ? Scope::model : Scope::tensor; }
+constexpr Scope scope_of(Reach reach) {
+  return reach == Reach::model ? Scope::model : Scope::tensor;
+}
 
-/// Per entry: elects a sign by weighted mass and combines the deltas that agree with it. In ties.cpp.
+/// Per entry: elects a sign by weighted mass and combines the deltas that agree with it. In
+/// ties.cpp.
 enum class ZeroSign : std::uint8_t { positive, majority };
 enum class Aggregate : std::uint8_t { mean, sum, max };
 struct ElectParams {

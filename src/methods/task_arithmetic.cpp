@@ -21,11 +21,15 @@ constexpr std::array kFields{
     accepted("rescale", "no effect: nothing is dropped here"),
     accepted("int8_mask", "no effect: there are no masks")};
 
-constexpr Doc kDoc{.says = "Adds a weighted sum of the models' deltas to the base.",
-                   .formula = "out = base + lambda * sum_k w_k delta_k / (sum_k w_k if normalize else 1)",
-                   .source = "Ilharco et al. 2023, arXiv:2212.04089; parameters and defaults of mergekit 0.1.5",
-                   .departs = "with `normalize`, a sum of weights within 1e-8 of 0 counts as 1, as in mergekit",
-                   .claims = {.copies_give_back = true, .order_free = true, .zero_lambda_gives_base = true, .scales_with_deltas = true}};
+constexpr Doc kDoc{
+    .says = "Adds a weighted sum of the models' deltas to the base.",
+    .formula = "out = base + lambda * sum_k w_k delta_k / (sum_k w_k if normalize else 1)",
+    .source = "Ilharco et al. 2023, arXiv:2212.04089; parameters and defaults of mergekit 0.1.5",
+    .departs = "with `normalize`, a sum of weights within 1e-8 of 0 counts as 1, as in mergekit",
+    .claims = {.copies_give_back = true,
+               .order_free = true,
+               .zero_lambda_gives_base = true,
+               .scales_with_deltas = true}};
 
 template <class T>
 void sum(const Row& row, FactsSoFar, const Tile<T>& in, Scratch&) noexcept {

@@ -25,31 +25,49 @@ constexpr std::array kFields{
     field<&Params::density>("density", "share of entries each delta keeps; 1 keeps all, 0 none"),
     field<&Params::normalize>("normalize", "divide by the weights of the models that agree"),
     field<&Params::rescale>("rescale", "scale a trimmed delta to the L1 norm of the whole"),
-    field<&Params::scope>("scope", "rank magnitudes, and count the majority, within each tensor or over the whole model")
+    field<&Params::scope>(
+        "scope",
+        "rank magnitudes, and count the majority, within each tensor or over the whole model")
         .one_of("tensor", "model"),
-    field<&Params::cut>("cut", "exact: int(density * n) entries, the first among equals; threshold: all that equal the "
-                               "(int(density * n) + 1)-th largest stay")
+    field<&Params::cut>(
+        "cut",
+        "exact: int(density * n) entries, the first among equals; threshold: all that equal the "
+        "(int(density * n) + 1)-th largest stay")
         .one_of("exact", "threshold"),
-    field<&Params::zero_sign>("zero_sign", "sign where the mass is exactly 0").one_of("positive", "majority"),
-    field<&Params::aggregate>("aggregate", "what becomes of the deltas that agree").one_of("mean", "sum", "max"),
+    field<&Params::zero_sign>("zero_sign", "sign where the mass is exactly 0")
+        .one_of("positive", "majority"),
+    field<&Params::aggregate>("aggregate", "what becomes of the deltas that agree")
+        .one_of("mean", "sum", "max"),
     field<&Params::lambda>("lambda", "factor on the merged delta"),
     accepted("int8_mask", "no effect: masks are never stored")};
 
-constexpr Preset kPaper[]{{"scope", "model"},    {"zero_sign", "majority"}, {"cut", "threshold"},
-                          {"density", "0.2"},    {"aggregate", "mean"},     {"lambda", "1"},
+constexpr Preset kPaper[]{{"scope", "model"}, {"zero_sign", "majority"}, {"cut", "threshold"},
+                          {"density", "0.2"}, {"aggregate", "mean"},     {"lambda", "1"},
                           {"weight", "1"}};
-constexpr Variant kVariants[]{{"mergekit", "mergekit 0.1.5 (default)", {}},
-                              {"paper", "the authors' program (prateeky2806/ties-merging)", kPaper}};
+constexpr Variant kVariants[]{
+    {"mergekit", "mergekit 0.1.5 (default)", {}},
+    {"paper", "the authors' program (prateeky2806/ties-merging)", kPaper}};
 
 constexpr Doc kDoc{
-    .says = "Trims each delta to its largest entries, elects a sign per entry, combines the deltas that agree.",
-    .formula = "t_k = delta_k on its density largest magnitudes, else 0\n"
-               "s   = sign(sum_k w_k t_k)          A = { k : t_k != 0 and sign(w_k t_k) = s }, per entry\n"
-               "m   = sum_A w_k t_k / (sum_A w_k if normalize else 1);  0 where A is empty\n"
-               "out = base + lambda * m            (aggregate sum: no division;  max: s * max_A |w_k t_k|)",
-    .source = "Yadav et al. 2023, arXiv:2306.01708, Algorithm 1; defaults of mergekit 0.1.5; variant paper: the authors' program",
-    .departs = "equal magnitudes at an exact cut are kept in index order; arithmetic is f32 whatever the inputs are stored in",
-    .claims = {.copies_give_back = true, .order_free = true, .zero_lambda_gives_base = true, .scales_with_deltas = true}};
+    .says =
+        "Trims each delta to its largest entries, elects a sign per entry, combines the deltas "
+        "that agree.",
+    .formula =
+        "t_k = delta_k on its density largest magnitudes, else 0\n"
+        "s   = sign(sum_k w_k t_k)          A = { k : t_k != 0 and sign(w_k t_k) = s }, per entry\n"
+        "m   = sum_A w_k t_k / (sum_A w_k if normalize else 1);  0 where A is empty\n"
+        "out = base + lambda * m            (aggregate sum: no division;  max: s * max_A |w_k "
+        "t_k|)",
+    .source =
+        "Yadav et al. 2023, arXiv:2306.01708, Algorithm 1; defaults of mergekit 0.1.5; variant "
+        "paper: the authors' program",
+    .departs =
+        "equal magnitudes at an exact cut are kept in index order; arithmetic is f32 whatever the "
+        "inputs are stored in",
+    .claims = {.copies_give_back = true,
+               .order_free = true,
+               .zero_lambda_gives_base = true,
+               .scales_with_deltas = true}};
 
 std::vector<StageUse> stages(const void* params) {
   const auto& p = *static_cast<const Params*>(params);
@@ -82,7 +100,8 @@ Scope majority_scope(const Row& row) {
 std::vector<Part> majority_state(const Row&) { return {{.type = Part::Type::whole, .count = 1}}; }
 
 template <class T>
-void count_signs(const Row& row, FactsSoFar, const Tile<T>& in, State& state, Scratch& scratch) noexcept {
+void count_signs(const Row& row, FactsSoFar, const Tile<T>& in, State& state,
+                 Scratch& scratch) noexcept {
   const std::span<T> mass = scratch.as<T>(in.n);
   add_mass(row, in, mass.data());
   std::int32_t balance = 0;
@@ -122,8 +141,8 @@ void vote(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch)
   T* weights = buffers.data() + n;
   add_mass(row, in, sign);
 
-  // Where the mass is 0 the majority decides; a balanced majority keeps the negative entries, as the authors' program does,
-  // except under `max`, which multiplies by that 0.
+  // Where the mass is 0 the majority decides; a balanced majority keeps the negative entries, as
+  // the authors' program does, except under `max`, which multiplies by that 0.
   const std::int64_t majority = p.zero_sign == ZeroSign::majority ? facts[0]->whole[0] : 1;
   const T zero_sign = majority > 0 ? T{1} : T{-1};
   const bool balanced_max = p.aggregate == Aggregate::max && majority == 0;
@@ -146,7 +165,9 @@ void vote(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch)
   for (std::size_t i = 0; i < n; ++i) in.out[i] /= weights[i] == 0 ? T{1} : weights[i];
 }
 
-std::size_t scratch_bytes(const Row& row) { return 2 * row.tile_elements * (row.wide ? sizeof(double) : sizeof(float)); }
+std::size_t scratch_bytes(const Row& row) {
+  return 2 * row.tile_elements * (row.wide ? sizeof(double) : sizeof(float));
+}
 
 constexpr Kernel<FoldFn> kCountSigns = MERGANSER_KERNEL(count_signs);
 constexpr Survey kSurveys[]{

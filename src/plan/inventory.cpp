@@ -10,14 +10,21 @@ namespace {
 using architecture::Meaning;
 using architecture::Module;
 
-Error at(const recipe::Recipe& recipe, const recipe::Mark& mark, Code code, std::string message, std::string hint = "") {
-  return {.code = code, .message = std::move(message), .file = recipe.file, .line = mark.line, .column = mark.column, .hint = std::move(hint)};
+Error at(const recipe::Recipe& recipe, const recipe::Mark& mark, Code code, std::string message,
+         std::string hint = "") {
+  return {.code = code,
+          .message = std::move(message),
+          .file = recipe.file,
+          .line = mark.line,
+          .column = mark.column,
+          .hint = std::move(hint)};
 }
 
 /// Builds the items of one recipe; keeps for every input a map from canonical name to tensor.
 class Builder {
  public:
-  Builder(const recipe::Recipe& recipe, const std::vector<Input>& inputs, std::size_t like, const NameIndex& names)
+  Builder(const recipe::Recipe& recipe, const std::vector<Input>& inputs, std::size_t like,
+          const NameIndex& names)
       : recipe_(recipe), inputs_(inputs), like_(like), by_canonical_(names) {}
 
   Checked<Inventory> run() {
@@ -35,7 +42,9 @@ class Builder {
     return inputs_[input].architecture.meanings[tensor];
   }
 
-  const TensorInfo& info(std::size_t input, std::size_t tensor) const { return inputs_[input].weights->tensors()[tensor]; }
+  const TensorInfo& info(std::size_t input, std::size_t tensor) const {
+    return inputs_[input].weights->tensors()[tensor];
+  }
 
   std::size_t find(std::size_t input, const std::string& canonical) const {
     const auto found = by_canonical_[input].find(canonical);
@@ -43,13 +52,17 @@ class Builder {
   }
 
   /// The base that a slice works with.
-  std::optional<std::size_t> base_of(const recipe::Slice& slice) const { return slice.base ? slice.base : recipe_.base; }
+  std::optional<std::size_t> base_of(const recipe::Slice& slice) const {
+    return slice.base ? slice.base : recipe_.base;
+  }
 
   /// All inputs that a slice of whole models reads: its sources, then a base that is none of them.
   std::vector<std::size_t> inputs_of(const recipe::Slice& slice) const {
     std::vector<std::size_t> all;
     for (const recipe::Source& source : slice.sources) all.push_back(source.input);
-    if (const auto base = base_of(slice); base && std::find(all.begin(), all.end(), *base) == all.end()) all.push_back(*base);
+    if (const auto base = base_of(slice);
+        base && std::find(all.begin(), all.end(), *base) == all.end())
+      all.push_back(*base);
     return all;
   }
 
@@ -68,9 +81,11 @@ class Builder {
 
   void unknown_module(const recipe::ModuleRecipe& module) {
     std::string known;
-    for (const Module& m : inputs_[like_].architecture.modules) known += (known.empty() ? "" : ", ") + m.name;
+    for (const Module& m : inputs_[like_].architecture.modules)
+      known += (known.empty() ? "" : ", ") + m.name;
     errors_.push_back(at(recipe_, module.mark, Code::architecture_mismatch,
-                         "`" + inputs_[like_].name + "` has no module `" + module.name + "`", "modules: " + known));
+                         "`" + inputs_[like_].name + "` has no module `" + module.name + "`",
+                         "modules: " + known));
   }
 
   /// Whether a tensor of an input belongs to a part of the recipe.
@@ -79,7 +94,8 @@ class Builder {
     const auto& architecture = inputs_[input].architecture;
     const auto& own = architecture.modules[architecture.module_of(info(input, tensor).name)];
     if (own.name == part->name) return true;
-    return own.name != part->name && !part->container.empty() && meaning(input, tensor).container == part->container;
+    return own.name != part->name && !part->container.empty() &&
+           meaning(input, tensor).container == part->container;
   }
 
   void add_whole(const recipe::ModuleRecipe& module, const std::optional<Module>& part) {
@@ -88,7 +104,8 @@ class Builder {
     if (!check_depths(slice, inputs)) return;
     // The union of names: those of `like` first, so that its spelling wins.
     std::vector<std::size_t> order = inputs;
-    std::stable_partition(order.begin(), order.end(), [&](std::size_t input) { return input == like_; });
+    std::stable_partition(order.begin(), order.end(),
+                          [&](std::size_t input) { return input == like_; });
     std::set<std::string> done;
     for (const std::size_t input : order) {
       for (std::size_t tensor = 0; tensor < inputs_[input].weights->tensors().size(); ++tensor) {
@@ -117,8 +134,9 @@ class Builder {
         const int layers = other.architecture.layers(stack.prefix);
         if (layers == 0 || layers == stack.layers) continue;
         errors_.push_back(at(recipe_, source.mark, Code::architecture_mismatch,
-                             "`" + other.name + "` has " + std::to_string(layers) + " layers in " + stack.prefix + "*, `" + first.name +
-                                 "` has " + std::to_string(stack.layers),
+                             "`" + other.name + "` has " + std::to_string(layers) + " layers in " +
+                                 stack.prefix + "*, `" + first.name + "` has " +
+                                 std::to_string(stack.layers),
                              "put layers together with  slices:  and  layer_range:"));
         return false;
       }
@@ -126,7 +144,8 @@ class Builder {
     return true;
   }
 
-  Item new_item(const recipe::ModuleRecipe& module, const recipe::Slice& slice, std::size_t input, std::size_t tensor) const {
+  Item new_item(const recipe::ModuleRecipe& module, const recipe::Slice& slice, std::size_t input,
+                std::size_t tensor) const {
     Item item;
     item.module = &module;
     item.slice = &slice;
@@ -134,10 +153,12 @@ class Builder {
     return item;
   }
 
-  Candidate candidate(const recipe::Source* source, std::size_t input, const std::string& canonical) const {
+  Candidate candidate(const recipe::Source* source, std::size_t input,
+                      const std::string& canonical) const {
     Candidate c{source, input, find(input, canonical), false};
     const auto& architecture = inputs_[input].architecture;
-    if (c.tensor == Checkpoint::npos && !architecture.tied_head.empty() && canonical == architecture.tied_head) {
+    if (c.tensor == Checkpoint::npos && !architecture.tied_head.empty() &&
+        canonical == architecture.tied_head) {
       c.tensor = find(input, architecture.tied_to);
       c.tied = c.tensor != Checkpoint::npos;
     }
@@ -153,7 +174,8 @@ class Builder {
     item.candidates.push_back(candidate(nullptr, *base, canonical));
   }
 
-  /// Place of a layer among those of its slice; the last stands at 1, and so does a lone one. Outside of layers 0.
+  /// Place of a layer among those of its slice; the last stands at 1, and so does a lone one.
+  /// Outside of layers 0.
   static double position(int layer, int layers) {
     if (layer < 0) return 0;
     return layers > 1 ? static_cast<double>(layer) / (layers - 1) : 1.0;
@@ -188,21 +210,25 @@ class Builder {
 
   /// Number of layers of a slice, or -1 after an error.
   int check_slice(const recipe::Slice& slice, const std::string& container) {
-    const auto length = [](const recipe::Source& s) { return s.layer_range->second - s.layer_range->first; };
+    const auto length = [](const recipe::Source& s) {
+      return s.layer_range->second - s.layer_range->first;
+    };
     const int count = length(slice.sources.front());
     for (const recipe::Source& source : slice.sources) {
-      const int layers = inputs_[source.input].architecture.layers(container_in(source.input, container));
+      const int layers =
+          inputs_[source.input].architecture.layers(container_in(source.input, container));
       if (length(source) != count) {
         errors_.push_back(at(recipe_, source.mark, Code::architecture_mismatch,
-                             "this source has " + std::to_string(length(source)) + " layers, the first of its slice has " +
-                                 std::to_string(count),
+                             "this source has " + std::to_string(length(source)) +
+                                 " layers, the first of its slice has " + std::to_string(count),
                              "all sources of a slice need the same number of layers"));
         return -1;
       }
       if (source.layer_range->second > layers && count > 0) {
         errors_.push_back(at(recipe_, source.mark, Code::missing_tensor,
-                             "layer_range ends at " + std::to_string(source.layer_range->second) + " but `" +
-                                 inputs_[source.input].name + "` has " + std::to_string(layers) + " layers"));
+                             "layer_range ends at " + std::to_string(source.layer_range->second) +
+                                 " but `" + inputs_[source.input].name + "` has " +
+                                 std::to_string(layers) + " layers"));
         return -1;
       }
     }
@@ -215,7 +241,8 @@ class Builder {
       if (stack.prefix == container) return container;
     }
     for (const auto& stack : inputs_[input].architecture.containers) {
-      if (architecture::canonical_name(stack.prefix + "0.x") == architecture::canonical_name(container + "0.x")) {
+      if (architecture::canonical_name(stack.prefix + "0.x") ==
+          architecture::canonical_name(container + "0.x")) {
         return stack.prefix;
       }
     }
@@ -223,7 +250,8 @@ class Builder {
   }
 
   /// Tensors of one input's layer: canonical name with the layer's number taken out -> tensor.
-  std::map<std::string, std::size_t> layer_tensors(std::size_t input, const std::string& container, int layer) const {
+  std::map<std::string, std::size_t> layer_tensors(std::size_t input, const std::string& container,
+                                                   int layer) const {
     std::map<std::string, std::size_t> found;
     const std::string own = container_in(input, container);
     const auto& meanings = inputs_[input].architecture.meanings;
@@ -235,8 +263,8 @@ class Builder {
     return found;
   }
 
-  void add_layer(const recipe::ModuleRecipe& module, const recipe::Slice& slice, const std::string& container, int offset,
-                 int count, int out_layer) {
+  void add_layer(const recipe::ModuleRecipe& module, const recipe::Slice& slice,
+                 const std::string& container, int offset, int count, int out_layer) {
     std::vector<std::map<std::string, std::size_t>> found;
     std::set<std::string> names;
     for (const recipe::Source& source : slice.sources) {
@@ -255,15 +283,16 @@ class Builder {
       item.t = position(offset, count);
       for (std::size_t s = 0; s < slice.sources.size(); ++s) {
         const auto at = found[s].find(name);
-        item.candidates.push_back(
-            {&slice.sources[s], slice.sources[s].input, at == found[s].end() ? Checkpoint::npos : at->second, false});
+        item.candidates.push_back({&slice.sources[s], slice.sources[s].input,
+                                   at == found[s].end() ? Checkpoint::npos : at->second, false});
       }
       out_.items.push_back(std::move(item));
     }
   }
 
   /// The source whose spelling of a name is used: `like`, else the first that has it.
-  std::size_t speller_of(const recipe::Slice& slice, const std::vector<std::map<std::string, std::size_t>>& found,
+  std::size_t speller_of(const recipe::Slice& slice,
+                         const std::vector<std::map<std::string, std::size_t>>& found,
                          const std::string& name) const {
     std::size_t first = slice.sources.size();
     for (std::size_t s = 0; s < slice.sources.size(); ++s) {
@@ -274,13 +303,16 @@ class Builder {
     return first;
   }
 
-  /// What stands outside of the sliced stack: embeddings from the first slice, the rest from the last.
-  void add_outside(const recipe::ModuleRecipe& module, const std::optional<Module>& part, const std::string& container) {
+  /// What stands outside of the sliced stack: embeddings from the first slice, the rest from the
+  /// last.
+  void add_outside(const recipe::ModuleRecipe& module, const std::optional<Module>& part,
+                   const std::string& container) {
     std::set<std::string> done;
     for (const recipe::Slice* slice : {&module.slices.front(), &module.slices.back()}) {
       for (const recipe::Source& source : slice->sources) {
         const std::string own = container_in(source.input, container);
-        for (std::size_t tensor = 0; tensor < inputs_[source.input].weights->tensors().size(); ++tensor) {
+        for (std::size_t tensor = 0; tensor < inputs_[source.input].weights->tensors().size();
+             ++tensor) {
           const Meaning& m = meaning(source.input, tensor);
           if (m.container == own || !belongs(source.input, tensor, part)) continue;
           const recipe::Slice& donor = m.input_side ? module.slices.front() : module.slices.back();
@@ -289,7 +321,8 @@ class Builder {
           item.name = spelled(m.canonical, source.input, tensor);
           item.canonical = m.canonical;
           item.layer = m.layer;
-          for (const recipe::Source& s : donor.sources) item.candidates.push_back(candidate(&s, s.input, m.canonical));
+          for (const recipe::Source& s : donor.sources)
+            item.candidates.push_back(candidate(&s, s.input, m.canonical));
           out_.items.push_back(std::move(item));
         }
       }
@@ -319,9 +352,11 @@ class Builder {
   }
 
   bool in_named_module(std::size_t tensor) const {
-    return std::any_of(recipe_.modules.begin(), recipe_.modules.end(), [&](const recipe::ModuleRecipe& module) {
-      return belongs(like_, tensor, architecture::module_named(inputs_[like_].architecture, module.name));
-    });
+    return std::any_of(
+        recipe_.modules.begin(), recipe_.modules.end(), [&](const recipe::ModuleRecipe& module) {
+          return belongs(like_, tensor,
+                         architecture::module_named(inputs_[like_].architecture, module.name));
+        });
   }
 
   const recipe::Recipe& recipe_;
@@ -344,8 +379,8 @@ NameIndex index_names(const std::vector<Input>& inputs) {
   return all;
 }
 
-Checked<Inventory> take_inventory(const recipe::Recipe& recipe, const std::vector<Input>& inputs, std::size_t like,
-                                  const NameIndex& names) {
+Checked<Inventory> take_inventory(const recipe::Recipe& recipe, const std::vector<Input>& inputs,
+                                  std::size_t like, const NameIndex& names) {
   return Builder(recipe, inputs, like, names).run();
 }
 

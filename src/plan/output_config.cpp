@@ -11,14 +11,16 @@ namespace {
 std::optional<DType> main_dtype(const Plan& plan) {
   std::array<std::uint64_t, kDTypes> bytes{};
   for (const PlannedRow& row : plan.rows) {
-    if (is_arithmetic(row.dtype)) bytes[static_cast<std::size_t>(row.dtype)] += stored_bytes(row.dtype, row.elements);
+    if (is_arithmetic(row.dtype))
+      bytes[static_cast<std::size_t>(row.dtype)] += stored_bytes(row.dtype, row.elements);
   }
   const auto most = std::max_element(bytes.begin(), bytes.end());
   if (*most == 0) return std::nullopt;
   return static_cast<DType>(most - bytes.begin());
 }
 
-/// Writes the dtype where the config has one already, under the name it uses. A recipe that asks for none leaves it alone.
+/// Writes the dtype where the config has one already, under the name it uses. A recipe that asks
+/// for none leaves it alone.
 void set_dtype(const Plan& plan, formats::Config& config) {
   if (!plan.recipe.dtype && plan.recipe.output.dtype.cases.empty()) return;
   const auto dtype = main_dtype(plan);
@@ -29,9 +31,10 @@ void set_dtype(const Plan& plan, formats::Config& config) {
   if (!modern || config.has("torch_dtype")) config.set("torch_dtype", value);
 }
 
-/// Lists with an entry per layer (layer_types, sliding windows) are put together as the layers were.
-void set_layer_lists(const Plan& plan, const StackLayers& stack, const std::string& parent, int old_layers,
-                     formats::Config& config) {
+/// Lists with an entry per layer (layer_types, sliding windows) are put together as the layers
+/// were.
+void set_layer_lists(const Plan& plan, const StackLayers& stack, const std::string& parent,
+                     int old_layers, formats::Config& config) {
   for (const std::string& key : config.keys(parent)) {
     const std::string path = parent.empty() ? key : parent + "." + key;
     if (static_cast<int>(config.elements(path).size()) != old_layers) continue;
@@ -67,11 +70,20 @@ void set_tied(const Plan& plan, formats::Config& config) {
   if (has_head) config.set("tie_word_embeddings", "false");
 }
 
+/// transformers 5 ties T5 whatever the config says, and keeps what `false` used to mean as a switch
+/// of its own. A config that it would write says the same in both words.
+void set_t5(formats::Config& config) {
+  if (config.string("model_type") != "t5" || config.boolean("tie_word_embeddings") != false) return;
+  if (!config.has("scale_decoder_outputs")) config.set("scale_decoder_outputs", "false");
+  config.set("tie_word_embeddings", "true");
+}
+
 constexpr std::array kDecisive{
-    "rope_theta",         "rope_scaling",      "rope_parameters",   "max_position_embeddings", "num_attention_heads",
-    "num_key_value_heads", "head_dim",         "sliding_window",    "bos_token_id",            "eos_token_id",
-    "pad_token_id",       "vocab_size",        "hidden_act",        "rms_norm_eps",            "layer_norm_eps",
-    "n_head",             "n_positions",       "tie_word_embeddings"};
+    "rope_theta",          "rope_scaling",        "rope_parameters", "max_position_embeddings",
+    "num_attention_heads", "num_key_value_heads", "head_dim",        "sliding_window",
+    "bos_token_id",        "eos_token_id",        "pad_token_id",    "vocab_size",
+    "hidden_act",          "rms_norm_eps",        "layer_norm_eps",  "n_head",
+    "n_positions",         "tie_word_embeddings"};
 
 }  // namespace
 
@@ -81,6 +93,7 @@ formats::Config output_config(const Plan& plan, const Inventory& inventory) {
   set_dtype(plan, config);
   for (const StackLayers& stack : inventory.stacks) set_layers(plan, stack, config);
   set_tied(plan, config);
+  set_t5(config);
   return config;
 }
 

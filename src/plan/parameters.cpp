@@ -1,9 +1,9 @@
 #include "plan/parameters.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
 #include <cmath>
+
+#include <fmt/format.h>
 
 namespace merganser::plan {
 namespace {
@@ -48,9 +48,11 @@ Value preset_value(const Field& field, const std::string& text) {
 
 std::string range_text(const Field& field) {
   std::string text;
-  if (std::isfinite(field.low)) text += fmt::format("{} {}", field.low_open ? "above" : "at least", field.low);
+  if (std::isfinite(field.low))
+    text += fmt::format("{} {}", field.low_open ? "above" : "at least", field.low);
   if (std::isfinite(field.high)) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : " and ", field.high_open ? "below" : "at most", field.high);
+    text += fmt::format("{}{} {}", text.empty() ? "" : " and ",
+                        field.high_open ? "below" : "at most", field.high);
   }
   return text;
 }
@@ -74,16 +76,17 @@ std::string value_text(const Field& field, const Value& value) {
 /// What is asked for: a method or step, where its settings stand, and which models take part.
 struct Parameters::Request {
   const Method& method;
-  Levels shared;                                 ///< Levels without the model's own.
+  Levels shared;  ///< Levels without the model's own.
   recipe::Subject subject;
   const std::vector<const Candidate*>& models;
   std::uint32_t base;
   bool step = false;
-  recipe::Mark mark;                             ///< Where a missing parameter is to be told.
-  std::string prefix;                            ///< Of shown names: "trim." for a step.
+  recipe::Mark mark;   ///< Where a missing parameter is to be told.
+  std::string prefix;  ///< Of shown names: "trim." for a step.
 };
 
-Parameters::Parameters(const recipe::Recipe& recipe, const std::vector<Input>& inputs, Problems& problems)
+Parameters::Parameters(const recipe::Recipe& recipe, const std::vector<Input>& inputs,
+                       Problems& problems)
     : recipe_(recipe), inputs_(inputs), problems_(problems) {}
 
 void Parameters::report(Error error) {
@@ -91,7 +94,8 @@ void Parameters::report(Error error) {
   problems_.add(std::move(error));
 }
 
-void Parameters::report(const recipe::Mark& mark, Code code, std::string message, std::string hint, std::string subject) {
+void Parameters::report(const recipe::Mark& mark, Code code, std::string message, std::string hint,
+                        std::string subject) {
   failed_ = true;
   problems_.add(mark, code, std::move(message), std::move(hint), std::move(subject));
 }
@@ -100,8 +104,10 @@ std::string Parameters::place_text(const recipe::Mark& mark) const {
   return mark.line > 0 ? fmt::format("{}:{}:{}", recipe_.file, mark.line, mark.column) : "--set";
 }
 
-std::optional<Resolved> Parameters::of_method(const Method& method, const Item& item, const recipe::Subject& subject,
-                                              const std::vector<const Candidate*>& models, std::uint32_t base) {
+std::optional<Resolved> Parameters::of_method(const Method& method, const Item& item,
+                                              const recipe::Subject& subject,
+                                              const std::vector<const Candidate*>& models,
+                                              std::uint32_t base) {
   return resolve({method,
                   {&item.slice->parameters, &item.module->parameters, &recipe_.parameters},
                   subject,
@@ -112,16 +118,27 @@ std::optional<Resolved> Parameters::of_method(const Method& method, const Item& 
                   ""});
 }
 
-std::optional<Resolved> Parameters::of_step(const Method& step, const recipe::Step& use, const recipe::Subject& subject,
-                                            const std::vector<const Candidate*>& models, std::uint32_t base) {
-  return resolve({step, {&use.parameters}, subject, models, base, true, use.mark, std::string(step.name) + "."});
+std::optional<Resolved> Parameters::of_step(const Method& step, const recipe::Step& use,
+                                            const recipe::Subject& subject,
+                                            const std::vector<const Candidate*>& models,
+                                            std::uint32_t base) {
+  return resolve({step,
+                  {&use.parameters},
+                  subject,
+                  models,
+                  base,
+                  true,
+                  use.mark,
+                  std::string(step.name) + "."});
 }
 
-bool Parameters::reaches_unlisted_base(const Method& method, const Item& item, const recipe::Subject& subject) {
+bool Parameters::reaches_unlisted_base(const Method& method, const Item& item,
+                                       const recipe::Subject& subject) {
   const Levels levels{&item.slice->parameters, &item.module->parameters, &recipe_.parameters};
   for (const Field& field : method.fields.list) {
     if (!field.per_model || field.absent != Absent::error) continue;
-    const auto found = recipe::lookup(levels, field.name, want_of(field.kind), subject, recipe_.file);
+    const auto found =
+        recipe::lookup(levels, field.name, want_of(field.kind), subject, recipe_.file);
     return found && found->has_value();
   }
   return false;
@@ -149,7 +166,8 @@ std::optional<Resolved> Parameters::resolve(const Request& request) {
     const std::size_t count = field.per_model ? inputs_.size() : 1;
     for (std::size_t input = 0; input < count; ++input) {
       const Value value = field.get(params.get(), input);
-      key += std::holds_alternative<double>(value) ? fmt::format("|{}", std::get<double>(value)) : "|" + value_text(field, value);
+      key += std::holds_alternative<double>(value) ? fmt::format("|{}", std::get<double>(value))
+                                                   : "|" + value_text(field, value);
     }
   }
   auto [at, fresh] = cache_.emplace(std::move(key), params);
@@ -157,12 +175,14 @@ std::optional<Resolved> Parameters::resolve(const Request& request) {
     Inputs names;
     for (const Input& input : inputs_) names.names.push_back(input.name);
     names.base = request.base;
-    for (const Candidate* model : request.models) names.models.push_back(static_cast<std::uint32_t>(model->input));
+    for (const Candidate* model : request.models)
+      names.models.push_back(static_cast<std::uint32_t>(model->input));
     if (auto result = request.method.check(params.get(), names); !result) {
       Error error = std::move(result).error();
       recipe::Mark mark = request.mark;
       for (const recipe::Settings* level : request.shared) {
-        if (const auto found = level->find(error.subject); found != level->end()) mark = found->second.mark;
+        if (const auto found = level->find(error.subject); found != level->end())
+          mark = found->second.mark;
       }
       report(mark, error.code, error.message, error.hint, error.subject);
       return std::nullopt;
@@ -172,8 +192,10 @@ std::optional<Resolved> Parameters::resolve(const Request& request) {
   return out;
 }
 
-void Parameters::apply_variant(const Request& request, void* params, std::map<std::string, std::string>& preset) {
-  const auto found = recipe::lookup(request.shared, "variant", recipe::Want::text, request.subject, recipe_.file);
+void Parameters::apply_variant(const Request& request, void* params,
+                               std::map<std::string, std::string>& preset) {
+  const auto found =
+      recipe::lookup(request.shared, "variant", recipe::Want::text, request.subject, recipe_.file);
   if (!found) return report(found.error());
   if (!found->has_value()) return;
   const std::string name = std::get<std::string>((*found)->value);
@@ -192,11 +214,12 @@ void Parameters::apply_variant(const Request& request, void* params, std::map<st
     return;
   }
   report((*found)->mark, Code::recipe_value,
-                fmt::format("`{}` has no variant `{}`", request.method.name, name),
-                known.empty() ? "it has one form only" : "variants: " + known, "variant");
+         fmt::format("`{}` has no variant `{}`", request.method.name, name),
+         known.empty() ? "it has one form only" : "variants: " + known, "variant");
 }
 
-recipe::Subject Parameters::subject_of(const recipe::Subject& output, const Candidate& model) const {
+recipe::Subject Parameters::subject_of(const recipe::Subject& output,
+                                       const Candidate& model) const {
   recipe::Subject subject = output;
   if (model.tensor != Checkpoint::npos) {
     const auto& meaning = inputs_[model.input].architecture.meanings[model.tensor];
@@ -209,42 +232,48 @@ recipe::Subject Parameters::subject_of(const recipe::Subject& output, const Cand
 void Parameters::fill(const Request& request, const Field& field, void* params, Resolved& out,
                       const std::map<std::string, std::string>& preset) {
   const bool is_preset = preset.count(field.name) != 0;
-  const auto from_default = [&] { return is_preset ? std::string("variant") : std::string("default"); };
+  const auto from_default = [&] {
+    return is_preset ? std::string("variant") : std::string("default");
+  };
   if (!field.per_model || request.step) {
-    auto found = recipe::lookup(request.shared, field.name, want_of(field.kind), request.subject, recipe_.file);
+    auto found = recipe::lookup(request.shared, field.name, want_of(field.kind), request.subject,
+                                recipe_.file);
     if (!found) return report(found.error());
     if (found->has_value()) {
       if (!store(request, field, params, 0, (*found)->value, (*found)->mark)) return;
     } else if (field.absent == Absent::error && !is_preset) {
       return report(request.mark, Code::recipe_missing,
-                           fmt::format("`{}` needs a value for `{}`", request.method.name, field.name),
-                           request.step ? fmt::format("{{step: {}, {}: ...}}", request.method.name, field.name)
-                                        : fmt::format("parameters: {{{}: ...}}", field.name),
-                           field.name);
+                    fmt::format("`{}` needs a value for `{}`", request.method.name, field.name),
+                    request.step
+                        ? fmt::format("{{step: {}, {}: ...}}", request.method.name, field.name)
+                        : fmt::format("parameters: {{{}: ...}}", field.name),
+                    field.name);
     }
-    return show(request, field, params, 0, found->has_value() ? place_text((*found)->mark) : from_default(), out);
+    return show(request, field, params, 0,
+                found->has_value() ? place_text((*found)->mark) : from_default(), out);
   }
   std::vector<const Candidate*> without;
   for (const Candidate* model : request.models) {
     Levels levels = request.shared;
     if (model->source != nullptr) levels.insert(levels.begin(), &model->source->parameters);
-    auto found =
-        recipe::lookup(levels, field.name, want_of(field.kind), subject_of(request.subject, *model), recipe_.file);
+    auto found = recipe::lookup(levels, field.name, want_of(field.kind),
+                                subject_of(request.subject, *model), recipe_.file);
     if (!found) return report(found.error());
     if (!found->has_value()) {
       without.push_back(model);
     } else if (!store(request, field, params, model->input, (*found)->value, (*found)->mark)) {
       return;
     }
-    show(request, field, params, model->input, found->has_value() ? place_text((*found)->mark) : from_default(), out);
+    show(request, field, params, model->input,
+         found->has_value() ? place_text((*found)->mark) : from_default(), out);
   }
   const bool some = without.size() < request.models.size();
   if (is_preset || without.empty() || field.absent == Absent::use_default) return;
   if (field.absent == Absent::all_or_none && !some) return;
   for (const Candidate* model : without) {
     report(model->source != nullptr ? model->source->mark : request.mark, Code::recipe_missing,
-                  fmt::format("model `{}` has no `{}`", inputs_[model->input].name, field.name),
-                  fmt::format("parameters: {{{}: 1.0}}", field.name), field.name);
+           fmt::format("model `{}` has no `{}`", inputs_[model->input].name, field.name),
+           fmt::format("parameters: {{{}: 1.0}}", field.name), field.name);
   }
 }
 
@@ -254,17 +283,20 @@ bool Parameters::store(const Request& request, const Field& field, void* params,
     const std::string word = std::get<std::string>(value);
     const auto index = option_index(field, word);
     if (!index) {
-      report(mark, Code::recipe_value, fmt::format("`{}` is no `{}` of `{}`", word, field.name, request.method.name),
-                    "choose one of: " + options_text(field), field.name);
+      report(mark, Code::recipe_value,
+             fmt::format("`{}` is no `{}` of `{}`", word, field.name, request.method.name),
+             "choose one of: " + options_text(field), field.name);
       return false;
     }
     field.set(params, input, inputs_.size(), *index);
     return true;
   }
-  if (const double* number = std::get_if<double>(&value); number != nullptr && !in_range(field, *number)) {
+  if (const double* number = std::get_if<double>(&value);
+      number != nullptr && !in_range(field, *number)) {
     report(mark, Code::recipe_value,
-                  fmt::format("`{}` of `{}` must be {}, not {}", field.name, request.method.name, range_text(field), *number), "",
-                  field.name);
+           fmt::format("`{}` of `{}` must be {}, not {}", field.name, request.method.name,
+                       range_text(field), *number),
+           "", field.name);
     return false;
   }
   field.set(params, input, inputs_.size(), value);
@@ -276,17 +308,20 @@ void Parameters::fill_names(const Request& request, const Field& field, void* pa
     const auto found = level->find(field.name);
     if (found == level->end() || found->second.cases.empty()) continue;
     std::string lines;
-    for (const recipe::Scalar& scalar : found->second.cases.front().values) lines += (lines.empty() ? "" : "\n") + scalar.text;
+    for (const recipe::Scalar& scalar : found->second.cases.front().values)
+      lines += (lines.empty() ? "" : "\n") + scalar.text;
     return field.set(params, 0, inputs_.size(), lines);
   }
   if (field.absent != Absent::error) return;
-  report(request.mark, Code::recipe_missing, fmt::format("`{}` needs `{}`", request.method.name, field.name),
-                fmt::format("{}: [first, second]", field.name), field.name);
+  report(request.mark, Code::recipe_missing,
+         fmt::format("`{}` needs `{}`", request.method.name, field.name),
+         fmt::format("{}: [first, second]", field.name), field.name);
 }
 
-void Parameters::show(const Request& request, const Field& field, const void* params, std::size_t input,
-                      const std::string& from, Resolved& out) const {
-  out.shown.push_back({request.prefix + field.name, field.per_model && !request.step ? inputs_[input].name : "",
+void Parameters::show(const Request& request, const Field& field, const void* params,
+                      std::size_t input, const std::string& from, Resolved& out) const {
+  out.shown.push_back({request.prefix + field.name,
+                       field.per_model && !request.step ? inputs_[input].name : "",
                        value_text(field, field.get(params, input)), from});
 }
 

@@ -1,10 +1,10 @@
 #include "plan/plan.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <set>
+
+#include <fmt/format.h>
 
 #include "methods/registry.h"
 #include "plan/inventory.h"
@@ -20,31 +20,39 @@ using recipe::Recipe;
 /// Bytes that a shard holds at the most unless somebody says otherwise, as in mergekit.
 constexpr std::uint64_t kShardBytes = 5'000'000'000;
 
-/// Parts of the recipe language that later versions will read; taking them as unread would give another model than asked for.
-void refuse_unsupported(const Recipe& recipe, const std::vector<Input>& inputs, Problems& problems) {
+/// Parts of the recipe language that later versions will read; taking them as unread would give
+/// another model than asked for.
+void refuse_unsupported(const Recipe& recipe, const std::vector<Input>& inputs,
+                        Problems& problems) {
   for (const recipe::Unread& part : recipe.unread) {
     problems.add(part.mark, Code::unsupported, fmt::format("`{}` is not supported yet", part.key));
   }
   if (recipe.tokenizer) {
-    problems.add(recipe.tokenizer->mark, Code::unsupported, "building a tokenizer is not supported yet",
+    problems.add(recipe.tokenizer->mark, Code::unsupported,
+                 "building a tokenizer is not supported yet",
                  "models with one vocabulary need no tokenizer section");
   }
   if (!recipe.chat_template.empty()) {
-    problems.add({.code = Code::unsupported, .message = "`chat_template` is not supported yet", .file = recipe.file});
+    problems.add({.code = Code::unsupported,
+                  .message = "`chat_template` is not supported yet",
+                  .file = recipe.file});
   }
   if (recipe.output.format != "safetensors") {
     problems.add(recipe.output.like_mark, Code::unsupported,
-                 fmt::format("output format `{}` is not supported yet", recipe.output.format), "format: safetensors");
+                 fmt::format("output format `{}` is not supported yet", recipe.output.format),
+                 "format: safetensors");
   }
   for (const recipe::Input& input : recipe.inputs) {
     if (input.ref.lora.empty()) continue;
-    problems.add(input.ref.mark, Code::unsupported, fmt::format("adapters are not supported yet: {}", input.ref.text()));
+    problems.add(input.ref.mark, Code::unsupported,
+                 fmt::format("adapters are not supported yet: {}", input.ref.text()));
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].model->config.has("quantization_config")) continue;
-    problems.add(recipe.inputs[i].ref.mark, Code::unsupported,
-                 fmt::format("`{}` is quantised, and merging codes would give noise", inputs[i].name),
-                 "use the model in 16 or 32 bits that it was made from");
+    problems.add(
+        recipe.inputs[i].ref.mark, Code::unsupported,
+        fmt::format("`{}` is quantised, and merging codes would give noise", inputs[i].name),
+        "use the model in 16 or 32 bits that it was made from");
   }
 }
 
@@ -52,8 +60,10 @@ void refuse_unsupported(const Recipe& recipe, const std::vector<Input>& inputs, 
 void check_counts(const Recipe& recipe, const Method& method, Problems& problems) {
   const Needs& needs = method.needs;
   if ((!recipe.prepare.empty() || !recipe.finish.empty()) && !recipe.base) {
-    const recipe::Step& step = recipe.prepare.empty() ? recipe.finish.front() : recipe.prepare.front();
-    problems.add(step.mark, Code::recipe_missing, "steps work on differences from a base model, and the recipe has none",
+    const recipe::Step& step =
+        recipe.prepare.empty() ? recipe.finish.front() : recipe.prepare.front();
+    problems.add(step.mark, Code::recipe_missing,
+                 "steps work on differences from a base model, and the recipe has none",
                  "base_model: PATH");
   }
   for (const recipe::ModuleRecipe& module : recipe.modules) {
@@ -69,16 +79,21 @@ void check_counts(const Recipe& recipe, const Method& method, Problems& problems
       }
       const recipe::Mark& mark = recipe.method_mark;
       if (needs.base == Base::required && !base) {
-        problems.add(mark, Code::recipe_missing, fmt::format("`{}` needs a base model", recipe.method), "base_model: PATH");
+        problems.add(mark, Code::recipe_missing,
+                     fmt::format("`{}` needs a base model", recipe.method), "base_model: PATH");
       } else if (own_base && !module.whole_models && !lists_base) {
-        problems.add(slice.mark, Code::recipe_missing, "the base model is not among the sources of this slice",
-                     fmt::format("- {{model: {}, layer_range: [0, N]}}", recipe.inputs[*base].ref.text()));
+        problems.add(
+            slice.mark, Code::recipe_missing,
+            "the base model is not among the sources of this slice",
+            fmt::format("- {{model: {}, layer_range: [0, N]}}", recipe.inputs[*base].ref.text()));
       } else if (models < needs.least_models || models > needs.most_models) {
-        const std::string wanted = needs.least_models == needs.most_models ? std::to_string(needs.most_models)
-                                   : models < needs.least_models ? fmt::format("at least {}", needs.least_models)
-                                                                 : fmt::format("at most {}", needs.most_models);
+        const std::string wanted =
+            needs.least_models == needs.most_models ? std::to_string(needs.most_models)
+            : models < needs.least_models           ? fmt::format("at least {}", needs.least_models)
+                                                    : fmt::format("at most {}", needs.most_models);
         problems.add(mark, Code::wrong_input_count,
-                     fmt::format("`{}` combines {} model{}{}, the recipe gives {}", recipe.method, wanted, wanted == "1" ? "" : "s",
+                     fmt::format("`{}` combines {} model{}{}, the recipe gives {}", recipe.method,
+                                 wanted, wanted == "1" ? "" : "s",
                                  needs.base == Base::ignored ? "" : " beside the base", models));
       }
     }
@@ -93,13 +108,15 @@ std::size_t choose_like(const Recipe& recipe, Problems& problems) {
   std::vector<std::string> names;
   for (const recipe::Input& input : recipe.inputs) names.push_back(input.name);
   const std::string near = recipe::nearest(recipe.output.like, names);
-  problems.add(recipe.output.like_mark, Code::recipe_value, fmt::format("there is no model `{}`", recipe.output.like),
+  problems.add(recipe.output.like_mark, Code::recipe_value,
+               fmt::format("there is no model `{}`", recipe.output.like),
                near.empty() ? "" : "like: " + near);
   return 0;
 }
 
 /// Models of different classes do not belong together, whatever their tensors are called.
-void check_architectures(const Recipe& recipe, const std::vector<Input>& inputs, const Options& options, Problems& problems) {
+void check_architectures(const Recipe& recipe, const std::vector<Input>& inputs,
+                         const Options& options, Problems& problems) {
   if (options.allow_crimes) return;
   std::size_t first = inputs.size();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -114,18 +131,21 @@ void check_architectures(const Recipe& recipe, const std::vector<Input>& inputs,
   }
 }
 
-/// A statistic over the whole model has one set of parameters: a gradient on them would mean nothing.
+/// A statistic over the whole model has one set of parameters: a gradient on them would mean
+/// nothing.
 void check_model_scope(const Plan& plan, Problems& problems) {
   std::map<std::uint32_t, const Link*> first;
   for (const PlannedRow& row : plan.rows) {
     for (const Link& link : row.chain) {
-      const bool whole = std::any_of(link.stage->surveys.begin(), link.stage->surveys.end(),
-                                     [&](const Survey& survey) { return survey.scope(link.row) == Scope::model; });
+      const bool whole =
+          std::any_of(link.stage->surveys.begin(), link.stage->surveys.end(),
+                      [&](const Survey& survey) { return survey.scope(link.row) == Scope::model; });
       if (!whole) continue;
       const auto [at, fresh] = first.emplace(link.row.stage, &link);
       if (fresh || link.same(at->second->params.get(), link.params.get())) continue;
       problems.add(plan.recipe.method_mark, Code::recipe_conflict,
-                   fmt::format("`scope: model` ranks the whole model at once, so the parameters of `{}` cannot vary by tensor (they "
+                   fmt::format("`scope: model` ranks the whole model at once, so the parameters of "
+                               "`{}` cannot vary by tensor (they "
                                "do at \"{}\")",
                                link.stage->name, row.name),
                    "use plain numbers, or  scope: tensor");
@@ -133,7 +153,8 @@ void check_model_scope(const Plan& plan, Problems& problems) {
   }
 }
 
-/// Chunks are numbered through the whole model for surveys of model scope; counts the readings that these need.
+/// Chunks are numbered through the whole model for surveys of model scope; counts the readings that
+/// these need.
 void number_chunks(Plan& plan) {
   std::map<std::uint32_t, std::uint64_t> next;
   std::set<std::pair<std::uint32_t, std::size_t>> readings;
@@ -153,12 +174,14 @@ void number_chunks(Plan& plan) {
   plan.phases = readings.size() + 1;
 }
 
-/// The same name twice in the output: two slices, or names that differ only in how models spell them.
+/// The same name twice in the output: two slices, or names that differ only in how models spell
+/// them.
 void check_names(const Plan& plan, Problems& problems) {
   for (std::size_t i = 1; i < plan.rows.size(); ++i) {
     if (plan.rows[i].name != plan.rows[i - 1].name) continue;
     problems.add({.code = Code::recipe_conflict,
-                  .message = fmt::format("two tensors of the output would be called \"{}\"", plan.rows[i].name),
+                  .message = fmt::format("two tensors of the output would be called \"{}\"",
+                                         plan.rows[i].name),
                   .file = plan.recipe.file,
                   .subject = plan.rows[i].name});
   }
@@ -174,7 +197,8 @@ Result<void> place_rows(Plan& plan, const Options& options) {
     metadata["merganser_recipe"] = plan.recipe.resolved;
     metadata["merganser_version"] = options.version;
   }
-  std::uint64_t shard = options.shard_size.value_or(plan.recipe.output.shard_size.value_or(kShardBytes));
+  std::uint64_t shard =
+      options.shard_size.value_or(plan.recipe.output.shard_size.value_or(kShardBytes));
   if (plan.single_file) shard = 0;
   MERGANSER_TRY(plan.files, formats::plan_files(tensors, shard, metadata, options.version));
   for (std::size_t i = 0; i < plan.rows.size(); ++i) plan.rows[i].place = plan.files.places[i];
@@ -183,7 +207,9 @@ Result<void> place_rows(Plan& plan, const Options& options) {
 
 void add_up(Plan& plan) {
   for (const PlannedRow& row : plan.rows) {
-    const auto bytes = [&](const Source& s) { return plan.inputs[s.input].weights->tensors()[s.tensor].bytes(); };
+    const auto bytes = [&](const Source& s) {
+      return plan.inputs[s.input].weights->tensors()[s.tensor].bytes();
+    };
     for (const Source& source : row.sources) plan.read_bytes += bytes(source);
     if (row.base) plan.read_bytes += bytes(*row.base);
   }
@@ -195,7 +221,8 @@ void add_up(Plan& plan) {
 std::uint64_t chunks_through(const Plan& plan, std::uint32_t stage) {
   std::uint64_t total = 0;
   for (const PlannedRow& row : plan.rows) {
-    const bool through = std::any_of(row.chain.begin(), row.chain.end(), [&](const Link& link) { return link.row.stage == stage; });
+    const bool through = std::any_of(row.chain.begin(), row.chain.end(),
+                                     [&](const Link& link) { return link.row.stage == stage; });
     if (through) total += row.chunks;
   }
   return total;
@@ -228,7 +255,8 @@ Checked<Plan> make(Recipe recipe, std::vector<Input> inputs, const Options& opti
   for (const Item& item : inventory->untouched) {
     if (auto row = rows.untouched(item)) plan.rows.push_back(std::move(*row));
   }
-  std::stable_sort(plan.rows.begin(), plan.rows.end(), [](const PlannedRow& a, const PlannedRow& b) { return a.name < b.name; });
+  std::stable_sort(plan.rows.begin(), plan.rows.end(),
+                   [](const PlannedRow& a, const PlannedRow& b) { return a.name < b.name; });
   check_names(plan, problems);
   check_model_scope(plan, problems);
   if (problems.any()) return problems.take();
@@ -238,7 +266,8 @@ Checked<Plan> make(Recipe recipe, std::vector<Input> inputs, const Options& opti
   plan.config = output_config(plan, *inventory);
   plan.disagreements = compare_configs(plan.inputs);
   for (const Input& input : plan.inputs) {
-    for (const std::string& note : input.model->notes) plan.notes.push_back(input.name + ": " + note);
+    for (const std::string& note : input.model->notes)
+      plan.notes.push_back(input.name + ": " + note);
   }
   add_up(plan);
   return plan;

@@ -17,7 +17,8 @@ class Problems {
   void add(Error error) {
     if (seen_.insert(error.text()).second) errors_.push_back(std::move(error));
   }
-  void add(const recipe::Mark& mark, Code code, std::string message, std::string hint = "", std::string subject = "") {
+  void add(const recipe::Mark& mark, Code code, std::string message, std::string hint = "",
+           std::string subject = "") {
     add({.code = code,
          .message = std::move(message),
          .file = file_,

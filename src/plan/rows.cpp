@@ -1,15 +1,16 @@
 #include "plan/rows.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "methods/registry.h"
 
 namespace merganser::plan {
 namespace {
 
-/// Numbers of stages: the key of their random streams and of shared surveys. Steps and methods have room for eight stages each.
+/// Numbers of stages: the key of their random streams and of shared surveys. Steps and methods have
+/// room for eight stages each.
 constexpr std::uint32_t kStagesEach = 8;
 constexpr std::uint32_t kMethodStage = 512;
 constexpr std::uint32_t kFinishStage = 1024;
@@ -22,9 +23,9 @@ std::string shape_line(const Input& input, const TensorInfo& info) {
 
 /// The candidates of one tensor, sorted by what the method does with them.
 struct Rows::Inputs {
-  std::vector<const Candidate*> models;   ///< Present.
+  std::vector<const Candidate*> models;  ///< Present.
   std::vector<const Candidate*> absent;
-  const Candidate* base = nullptr;        ///< Present, and wanted.
+  const Candidate* base = nullptr;  ///< Present, and wanted.
   bool base_absent = false;
 
   std::vector<const Candidate*> present() const {
@@ -34,8 +35,8 @@ struct Rows::Inputs {
   }
 };
 
-Rows::Rows(const recipe::Recipe& recipe, const std::vector<Input>& inputs, std::size_t like, const NameIndex& names,
-           std::uint64_t seed, Problems& problems)
+Rows::Rows(const recipe::Recipe& recipe, const std::vector<Input>& inputs, std::size_t like,
+           const NameIndex& names, std::uint64_t seed, Problems& problems)
     : recipe_(recipe),
       inputs_(inputs),
       like_(like),
@@ -58,8 +59,10 @@ recipe::Subject Rows::subject_of(const Item& item) const {
           .t = item.t};
 }
 
-std::optional<PlannedRow> Rows::copy(const Item& item, std::vector<Source> sources, std::string why) {
-  const TensorInfo& tensor = inputs_[sources.front().input].weights->tensors()[sources.front().tensor];
+std::optional<PlannedRow> Rows::copy(const Item& item, std::vector<Source> sources,
+                                     std::string why) {
+  const TensorInfo& tensor =
+      inputs_[sources.front().input].weights->tensors()[sources.front().tensor];
   PlannedRow row;
   row.name = item.name;
   row.dtype = tensor.dtype;
@@ -81,16 +84,19 @@ std::optional<PlannedRow> Rows::copy_first(const Item& item, std::string why) {
   return std::nullopt;
 }
 
-std::optional<PlannedRow> Rows::copy_from(const Item& item, std::size_t input, const recipe::Mark& mark, std::string why) {
+std::optional<PlannedRow> Rows::copy_from(const Item& item, std::size_t input,
+                                          const recipe::Mark& mark, std::string why) {
   const auto found = names_[input].find(item.canonical);
   if (found != names_[input].end()) return copy(item, {{input, found->second}}, std::move(why));
   problems_.add(mark, Code::missing_tensor,
-                fmt::format("`{}` has no tensor \"{}\"", inputs_[input].name, item.name), "", item.name);
+                fmt::format("`{}` has no tensor \"{}\"", inputs_[input].name, item.name), "",
+                item.name);
   return std::nullopt;
 }
 
 std::optional<PlannedRow> Rows::untouched(const Item& item) {
-  return copy_first(item, fmt::format("its module is not in the recipe: as in `{}`", inputs_[like_].name));
+  return copy_first(
+      item, fmt::format("its module is not in the recipe: as in `{}`", inputs_[like_].name));
 }
 
 std::optional<PlannedRow> Rows::by_rule(const Item& item, const recipe::Subject& subject) {
@@ -99,10 +105,12 @@ std::optional<PlannedRow> Rows::by_rule(const Item& item, const recipe::Subject&
     const auto from = recipe::find_input(recipe_, rule.from);
     if (from) return copy_from(item, *from, rule.mark, "kept from " + rule.from);
   }
-  const bool named = std::any_of(recipe_.only.begin(), recipe_.only.end(),
-                                 [&](const recipe::Rule& rule) { return recipe::holds(rule, subject); });
+  const bool named =
+      std::any_of(recipe_.only.begin(), recipe_.only.end(),
+                  [&](const recipe::Rule& rule) { return recipe::holds(rule, subject); });
   if (recipe_.only.empty() || named) return std::nullopt;
-  return copy_from(item, like_, recipe_.only.front().mark, "not among `only`: as in `" + inputs_[like_].name + "`");
+  return copy_from(item, like_, recipe_.only.front().mark,
+                   "not among `only`: as in `" + inputs_[like_].name + "`");
 }
 
 Rows::Inputs Rows::split(const Item& item, const recipe::Subject& subject) {
@@ -117,11 +125,14 @@ Rows::Inputs Rows::split(const Item& item, const recipe::Subject& subject) {
     }
     if (c.source == nullptr && !parameters_.reaches_unlisted_base(method_, item, subject)) {
       // The steps work on deltas whatever the method works on.
-      if (!recipe_.prepare.empty() || !recipe_.finish.empty()) out.base = c.tensor == Checkpoint::npos ? nullptr : &c;
+      if (!recipe_.prepare.empty() || !recipe_.finish.empty())
+        out.base = c.tensor == Checkpoint::npos ? nullptr : &c;
       continue;
     }
     (c.tensor == Checkpoint::npos ? out.absent : out.models).push_back(&c);
-    if (is_base && c.tensor != Checkpoint::npos && (!recipe_.prepare.empty() || !recipe_.finish.empty())) out.base = &c;
+    if (is_base && c.tensor != Checkpoint::npos &&
+        (!recipe_.prepare.empty() || !recipe_.finish.empty()))
+      out.base = &c;
   }
   return out;
 }
@@ -139,7 +150,8 @@ std::optional<PlannedRow> Rows::row_of(const Item& item) {
   if (handled) return row;
   if (!agree_in_shape(item, inputs)) {
     if (recipe_.mismatch == recipe::OnMismatch::take) {
-      return copy_from(item, like_, recipe_.method_mark, "shapes differ: as in `" + inputs_[like_].name + "`");
+      return copy_from(item, like_, recipe_.method_mark,
+                       "shapes differ: as in `" + inputs_[like_].name + "`");
     }
     return std::nullopt;
   }
@@ -159,12 +171,14 @@ std::optional<PlannedRow> Rows::whole_numbers(const Item& item, const Inputs& in
     const TensorInfo& first = info(*inputs.present().front());
     if (info(*c).dtype == first.dtype) continue;
     problems_.add({.code = Code::dtype_mismatch,
-                   .message = fmt::format("tensor \"{}\" is {} in `{}` and {} in `{}`", item.name, torch_name(first.dtype),
-                                          inputs_[inputs.present().front()->input].name, torch_name(info(*c).dtype),
-                                          inputs_[c->input].name),
+                   .message = fmt::format("tensor \"{}\" is {} in `{}` and {} in `{}`", item.name,
+                                          torch_name(first.dtype),
+                                          inputs_[inputs.present().front()->input].name,
+                                          torch_name(info(*c).dtype), inputs_[c->input].name),
                    .file = recipe_.file,
                    .subject = item.name,
-                   .hint = fmt::format("keep: [{{glob: \"{}\", from: {}}}]", item.name, inputs_[like_].name)});
+                   .hint = fmt::format("keep: [{{glob: \"{}\", from: {}}}]", item.name,
+                                       inputs_[like_].name)});
     return std::nullopt;
   }
   if (method_.needs.buffers_of_first) sources.resize(1);
@@ -179,16 +193,19 @@ bool Rows::agree_in_shape(const Item& item, const Inputs& inputs) {
     if (info(*c).shape == info(first).shape) continue;
     if (recipe_.mismatch == recipe::OnMismatch::take) return false;
     const bool vocabulary = item.meaning->vocabulary_axis >= 0;
-    problems_.add({.code = Code::shape_mismatch,
-                   .message = fmt::format("tensor \"{}\": {}, {}", item.name, shape_line(inputs_[first.input], info(first)),
-                                          shape_line(inputs_[c->input], info(*c))),
-                   .file = recipe_.file,
-                   .line = c->source != nullptr ? c->source->mark.line : recipe_.base_mark.line,
-                   .column = c->source != nullptr ? c->source->mark.column : recipe_.base_mark.column,
-                   .subject = item.name,
-                   .hint = vocabulary ? "keep: [{role: [embedding, head], from: " + inputs_[like_].name + "}]"
-                                      : fmt::format("mismatch: take   (or)   keep: [{{glob: \"{}\", from: {}}}]", item.name,
-                                                    inputs_[like_].name)});
+    problems_.add(
+        {.code = Code::shape_mismatch,
+         .message = fmt::format("tensor \"{}\": {}, {}", item.name,
+                                shape_line(inputs_[first.input], info(first)),
+                                shape_line(inputs_[c->input], info(*c))),
+         .file = recipe_.file,
+         .line = c->source != nullptr ? c->source->mark.line : recipe_.base_mark.line,
+         .column = c->source != nullptr ? c->source->mark.column : recipe_.base_mark.column,
+         .subject = item.name,
+         .hint = vocabulary
+                     ? "keep: [{role: [embedding, head], from: " + inputs_[like_].name + "}]"
+                     : fmt::format("mismatch: take   (or)   keep: [{{glob: \"{}\", from: {}}}]",
+                                   item.name, inputs_[like_].name)});
     return false;
   }
   return true;
@@ -197,7 +214,8 @@ bool Rows::agree_in_shape(const Item& item, const Inputs& inputs) {
 /// What becomes of a tensor that some model lacks. `handled` is set when it is not merged.
 std::optional<PlannedRow> Rows::incomplete(const Item& item, const Inputs& inputs, bool& handled) {
   if (inputs.absent.empty() && !inputs.base_absent) return std::nullopt;
-  const bool enough = static_cast<int>(inputs.models.size()) >= method_.needs.least_models && !method_.needs.every_model;
+  const bool enough = static_cast<int>(inputs.models.size()) >= method_.needs.least_models &&
+                      !method_.needs.every_model;
   const bool mergeable = enough && !(inputs.base_absent && method_.needs.base == Base::required);
   if (item.meaning->optional || recipe_.missing == recipe::OnMissing::skip) {
     handled = !mergeable;
@@ -209,11 +227,13 @@ std::optional<PlannedRow> Rows::incomplete(const Item& item, const Inputs& input
   const recipe::Source* source = inputs.absent.empty() ? nullptr : inputs.absent.front()->source;
   problems_.add(source != nullptr ? source->mark : recipe_.base_mark, Code::missing_tensor,
                 fmt::format("model `{}` has no tensor \"{}\"", inputs_[lacking].name, item.name),
-                "missing: skip   (merge over the models that have it)   or   missing: take", item.name);
+                "missing: skip   (merge over the models that have it)   or   missing: take",
+                item.name);
   return std::nullopt;
 }
 
-std::optional<PlannedRow> Rows::merge(const Item& item, const recipe::Subject& subject, const Inputs& inputs) {
+std::optional<PlannedRow> Rows::merge(const Item& item, const recipe::Subject& subject,
+                                      const Inputs& inputs) {
   PlannedRow row;
   row.name = item.name;
   row.shape = info(*inputs.present().front()).shape;
@@ -223,7 +243,8 @@ std::optional<PlannedRow> Rows::merge(const Item& item, const recipe::Subject& s
   for (const Candidate* c : inputs.models) row.sources.push_back({c->input, c->tensor});
   if (inputs.base != nullptr) row.base = Source{inputs.base->input, inputs.base->tensor};
   if (inputs.models.empty()) return copy_first(item, "only the base has it");
-  if (!choose_types(row, item, subject, inputs) || !build_chain(row, item, subject, inputs)) return std::nullopt;
+  if (!choose_types(row, item, subject, inputs) || !build_chain(row, item, subject, inputs))
+    return std::nullopt;
   const DType stored = info(*inputs.models.front()).dtype;
   if (row.chain.empty() && row.sources.size() == 1 && row.dtype == stored && !row.cast) {
     auto copied = copy(item, row.sources, "taken as it is");
@@ -234,7 +255,8 @@ std::optional<PlannedRow> Rows::merge(const Item& item, const recipe::Subject& s
   return row;
 }
 
-bool Rows::choose_types(PlannedRow& row, const Item& item, const recipe::Subject& subject, const Inputs& inputs) {
+bool Rows::choose_types(PlannedRow& row, const Item& item, const recipe::Subject& subject,
+                        const Inputs& inputs) {
   DType common = info(*inputs.present().front()).dtype;
   for (const Candidate* c : inputs.present()) {
     common = promote(common, info(*c).dtype);
@@ -244,7 +266,8 @@ bool Rows::choose_types(PlannedRow& row, const Item& item, const recipe::Subject
   if (recipe_.dtype) common = *recipe_.dtype;
   row.wide = row.wide || common == DType::f64;
   row.dtype = common;
-  const auto asked = recipe::evaluate(recipe_.output.dtype, recipe::Want::text, subject, recipe_.file);
+  const auto asked =
+      recipe::evaluate(recipe_.output.dtype, recipe::Want::text, subject, recipe_.file);
   if (!asked) {
     problems_.add(asked.error());
     return false;
@@ -253,23 +276,27 @@ bool Rows::choose_types(PlannedRow& row, const Item& item, const recipe::Subject
   const std::string name = std::get<std::string>(**asked);
   if (name == "keep") {
     const auto own = names_[like_].find(item.canonical);
-    if (own != names_[like_].end()) row.dtype = inputs_[like_].weights->tensors()[own->second].dtype;
+    if (own != names_[like_].end())
+      row.dtype = inputs_[like_].weights->tensors()[own->second].dtype;
     return true;
   }
   const auto dtype = dtype_from_name(name);
   if (!dtype || !is_arithmetic(*dtype) || bits(*dtype) == 8) {
-    problems_.add(recipe_.output.dtype.mark, dtype && bits(*dtype) == 8 ? Code::unsupported : Code::recipe_value,
-                  fmt::format("weights cannot be written as `{}`", name), "choose one of: float64 float32 float16 bfloat16 keep",
-                  "dtype");
+    problems_.add(recipe_.output.dtype.mark,
+                  dtype && bits(*dtype) == 8 ? Code::unsupported : Code::recipe_value,
+                  fmt::format("weights cannot be written as `{}`", name),
+                  "choose one of: float64 float32 float16 bfloat16 keep", "dtype");
     return false;
   }
   row.dtype = *dtype;
   return true;
 }
 
-bool Rows::build_chain(PlannedRow& row, const Item& item, const recipe::Subject& subject, const Inputs& inputs) {
+bool Rows::build_chain(PlannedRow& row, const Item& item, const recipe::Subject& subject,
+                       const Inputs& inputs) {
   const std::uint32_t base = row.base ? static_cast<std::uint32_t>(row.base->input) : kNoInput;
-  const auto add_steps = [&](const std::vector<recipe::Step>& steps, Link::Place place, std::uint32_t first) {
+  const auto add_steps = [&](const std::vector<recipe::Step>& steps, Link::Place place,
+                             std::uint32_t first) {
     for (std::size_t i = 0; i < steps.size(); ++i) {
       const Method& step = *methods::find_step(steps[i].name);
       auto resolved = parameters_.of_step(step, steps[i], subject, inputs.models, base);
@@ -313,7 +340,8 @@ void Rows::inform(PlannedRow& row, const Inputs& inputs) {
     about.wide = row.wide;
     about.base = row.base ? static_cast<std::uint32_t>(row.base->input) : kNoInput;
     about.parameters = link.params.get();
-    for (const Candidate* c : inputs.models) about.models.push_back(static_cast<std::uint32_t>(c->input));
+    for (const Candidate* c : inputs.models)
+      about.models.push_back(static_cast<std::uint32_t>(c->input));
     about.inputs = inputs_.size();
     merged = merged || link.place == Link::Place::finish;
     if (merged) {
@@ -330,12 +358,15 @@ void Rows::inform(PlannedRow& row, const Inputs& inputs) {
 void Rows::cut(PlannedRow& row) {
   bool by_row = false;
   for (const Link& link : row.chain) {
-    const Grain grain = link.stage->grain_for != nullptr ? link.stage->grain_for(link.row) : link.stage->grain;
+    const Grain grain =
+        link.stage->grain_for != nullptr ? link.stage->grain_for(link.row) : link.stage->grain;
     by_row = by_row || grain == Grain::row;
   }
-  const std::uint64_t columns = std::max<std::uint64_t>(row.shape.empty() ? 1 : row.shape.back(), 1);
+  const std::uint64_t columns =
+      std::max<std::uint64_t>(row.shape.empty() ? 1 : row.shape.back(), 1);
   row.tile_elements = by_row ? columns : kTileElements;
-  row.chunk_elements = by_row ? std::max<std::uint64_t>(kChunkElements / columns, 1) * columns : kChunkElements;
+  row.chunk_elements =
+      by_row ? std::max<std::uint64_t>(kChunkElements / columns, 1) * columns : kChunkElements;
   row.chunks = (row.elements + row.chunk_elements - 1) / row.chunk_elements;
   for (Link& link : row.chain) {
     link.row.tile_elements = row.tile_elements;

@@ -14,12 +14,15 @@ struct Params {
 };
 
 constexpr std::array kFields{
-    field<&Params::between>("between", "names of the two models that span the range; `base` is the base").required()};
+    field<&Params::between>("between",
+                            "names of the two models that span the range; `base` is the base")
+        .required()};
 
-constexpr Doc kDoc{.says = "Keeps every entry of the merged delta within the range that two models span.",
-                   .formula = "m <- min(max(m, min(delta_a, delta_b)), max(delta_a, delta_b))",
-                   .departs = "where one of the two lacks the tensor nothing is clamped",
-                   .claims = {.copies_give_back = true}};
+constexpr Doc kDoc{
+    .says = "Keeps every entry of the merged delta within the range that two models span.",
+    .formula = "m <- min(max(m, min(delta_a, delta_b)), max(delta_a, delta_b))",
+    .departs = "where one of the two lacks the tensor nothing is clamped",
+    .claims = {.copies_give_back = true}};
 
 Result<void> check(void* params, const Inputs& inputs) {
   auto& p = *static_cast<Params*>(params);
@@ -35,9 +38,11 @@ Result<void> check(void* params, const Inputs& inputs) {
   return {};
 }
 
-/// Delta of an input as the method saw it; null where the tensor has none. The base's is 0, as scratch is.
+/// Delta of an input as the method saw it; null where the tensor has none. The base's is 0, as
+/// scratch is.
 template <class T>
-const T* seen_delta(const Row& row, const Tile<T>& in, const Scratch& scratch, std::uint32_t input) {
+const T* seen_delta(const Row& row, const Tile<T>& in, const Scratch& scratch,
+                    std::uint32_t input) {
   if (input == row.base) return scratch.as<T>(in.n).data();
   const auto at = std::find(row.seen.begin(), row.seen.end(), input);
   return at == row.seen.end() ? nullptr : in.seen[static_cast<std::size_t>(at - row.seen.begin())];
@@ -50,10 +55,13 @@ void clamp(const Row& row, FactsSoFar, const Tile<T>& in, Scratch& scratch) noex
   const T* b = seen_delta(row, in, scratch, p.inputs[1]);
   if (a == nullptr || b == nullptr) return;
   T* x = in.x[0];
-  for (std::size_t i = 0; i < in.n; ++i) x[i] = std::min(std::max(x[i], std::min(a[i], b[i])), std::max(a[i], b[i]));
+  for (std::size_t i = 0; i < in.n; ++i)
+    x[i] = std::min(std::max(x[i], std::min(a[i], b[i])), std::max(a[i], b[i]));
 }
 
-std::size_t scratch_bytes(const Row& row) { return row.tile_elements * (row.wide ? sizeof(double) : sizeof(float)); }
+std::size_t scratch_bytes(const Row& row) {
+  return row.tile_elements * (row.wide ? sizeof(double) : sizeof(float));
+}
 
 const Stage kClamp{.name = "clamp",
                    .space = Space::deltas,
@@ -62,7 +70,9 @@ const Stage kClamp{.name = "clamp",
                    .tile = MERGANSER_KERNEL(clamp),
                    .scratch = &scratch_bytes};
 
-std::vector<StageUse> stages(const void* params) { return {use(kClamp, *static_cast<const Params*>(params))}; }
+std::vector<StageUse> stages(const void* params) {
+  return {use(kClamp, *static_cast<const Params*>(params))};
+}
 
 }  // namespace
 

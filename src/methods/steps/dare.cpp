@@ -16,25 +16,31 @@ struct Params {
 
 constexpr std::array kFields{
     field<&Params::drop>("drop", "probability with which an entry is dropped").at_least(0).up_to(1),
-    field<&Params::rescale_by>("rescale_by", "l1: to the L1 norm of the whole; probability: by 1/(1 - drop); none")
+    field<&Params::rescale_by>(
+        "rescale_by", "l1: to the L1 norm of the whole; probability: by 1/(1 - drop); none")
         .one_of("l1", "probability", "none")};
 
-constexpr Doc kDoc{.says = "Drops entries of every delta at random and rescales the rest.",
-                   .formula = "t = delta * Bernoulli(1 - drop) * rescale",
-                   .source = "Yu et al. 2024, arXiv:2311.03099, Algorithm 1; MergeLM mask_weights_utils.py; l1: mergekit 0.1.5",
-                   .departs = "masks come from a counter-based generator keyed by seed, tensor, model and element",
-                   .claims = {.copies_give_back = false, .scales_with_deltas = true}};
+constexpr Doc kDoc{
+    .says = "Drops entries of every delta at random and rescales the rest.",
+    .formula = "t = delta * Bernoulli(1 - drop) * rescale",
+    .source =
+        "Yu et al. 2024, arXiv:2311.03099, Algorithm 1; MergeLM mask_weights_utils.py; l1: "
+        "mergekit 0.1.5",
+    .departs = "masks come from a counter-based generator keyed by seed, tensor, model and element",
+    .claims = {.copies_give_back = false, .scales_with_deltas = true}};
 
-/// The number of random 32-bit words out of 2^32 that mean "keep".
-std::uint64_t keep_words(double probability) {
-  if (probability >= 1) return std::uint64_t{1} << 32;
-  return probability <= 0 ? 0 : static_cast<std::uint64_t>(std::ldexp(probability, 32));
+/// An entry stays where its random word is below this: probability * 2^32, for probabilities
+/// below 1.
+std::uint32_t keep_below(double probability) {
+  return probability <= 0 ? 0 : static_cast<std::uint32_t>(std::ldexp(probability, 32));
 }
 
 /// Random words for entries [in.first, in.first + in.n) of present model number `k`.
-std::span<const std::uint32_t> words(const Row& row, std::size_t k, std::uint64_t first, std::size_t n, Scratch& scratch) {
+std::span<const std::uint32_t> words(const Row& row, std::size_t k, std::uint64_t first,
+                                     std::size_t n, Scratch& scratch) {
   const auto out = scratch.as<std::uint32_t>(n);
-  kernels::fill_random_u32(kernels::stream_key(row.seed, row.stage, row.name, row.models[k]), first, out);
+  kernels::fill_random_u32(kernels::stream_key(row.seed, row.stage, row.name, row.models[k]), first,
+                           out);
   return out;
 }
 
@@ -46,19 +52,24 @@ Scope norms_scope(const Row& row) {
 std::vector<Part> norms_state(const Row& row) { return {{.count = 2 * row.models.size()}}; }
 
 template <class T>
-void fold_norms(const Row& row, FactsSoFar, const Tile<T>& in, State& state, Scratch& scratch) noexcept {
+void fold_norms(const Row& row, FactsSoFar, const Tile<T>& in, State& state,
+                Scratch& scratch) noexcept {
   const auto& p = row.params<DareParams>();
   for (std::size_t k = 0; k < in.x.size(); ++k) {
-    const std::uint64_t keep = keep_words(row.of(p.keep, k));
+    const double probability = row.of(p.keep, k);
+    if (probability >= 1) continue;
+    const std::uint32_t keep = keep_below(probability);
     const std::uint32_t* word = words(row, k, in.first, in.n, scratch).data();
     const T* x = in.x[k];
     state.reals[0][2 * k] += kernels::sum_abs(x, in.n);
-    state.reals[0][2 * k + 1] +=
-        kernels::sum16(in.n, [&](std::size_t i) { return word[i] < keep ? static_cast<double>(std::abs(x[i])) : 0.0; });
+    state.reals[0][2 * k + 1] += kernels::sum16(in.n, [&](std::size_t i) {
+      return static_cast<double>(word[i] < keep ? std::abs(x[i]) : T{0});
+    });
   }
 }
 
-/// real[k]: factor that gives what stays the L1 norm of the whole; 1 where either norm is below 1e-7, as in mergekit.
+/// real[k]: factor that gives what stays the L1 norm of the whole; 1 where either norm is below
+/// 1e-7, as in mergekit.
 Result<Facts> finish_norms(const Group& group, const State& state, FactsSoFar) {
   Facts facts;
   for (std::size_t k = 0; k < group.front().models.size(); ++k) {
@@ -76,12 +87,14 @@ void drop(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch)
     const double probability = row.of(p.keep, k);
     if (probability >= 1) continue;
     T* x = in.x[k];
-    const std::uint64_t keep = keep_words(probability);
+    const std::uint32_t keep = keep_below(probability);
     const std::uint32_t* word = words(row, k, in.first, in.n, scratch).data();
     for (std::size_t i = 0; i < in.n; ++i) x[i] = word[i] < keep ? x[i] : T{0};
     if (keep == 0) continue;
-    if (p.rescale_by == RescaleBy::probability) kernels::divide(in.n, x, static_cast<T>(probability));
-    if (p.rescale_by == RescaleBy::l1) kernels::scale(in.n, x, static_cast<T>(facts[0]->real[k]), x);
+    if (p.rescale_by == RescaleBy::probability)
+      kernels::divide(in.n, x, static_cast<T>(probability));
+    if (p.rescale_by == RescaleBy::l1)
+      kernels::scale(in.n, x, static_cast<T>(facts[0]->real[k]), x);
   }
 }
 
@@ -105,7 +118,10 @@ const Stage dare{.name = "dare",
                  .tile = MERGANSER_KERNEL(drop),
                  .scratch = &scratch_bytes};
 
-const Method dare_step{
-    .name = "dare", .doc = kDoc, .fields = fields<Params>(kFields), .stages = &stages, .in_prepare = true};
+const Method dare_step{.name = "dare",
+                       .doc = kDoc,
+                       .fields = fields<Params>(kFields),
+                       .stages = &stages,
+                       .in_prepare = true};
 
 }  // namespace merganser::methods

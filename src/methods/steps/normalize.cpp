@@ -19,13 +19,17 @@ struct Params {
 };
 
 constexpr std::array kFields{
-    field<&Params::to>("to", "the norm that all deltas get: the mean of theirs, or 1").one_of("mean", "1"),
-    field<&Params::norm>("norm", "frobenius is another word for l2").one_of("l2", "l1", "frobenius")};
+    field<&Params::to>("to", "the norm that all deltas get: the mean of theirs, or 1")
+        .one_of("mean", "1"),
+    field<&Params::norm>("norm", "frobenius is another word for l2")
+        .one_of("l2", "l1", "frobenius")};
 
-constexpr Doc kDoc{.says = "Gives the deltas of all models the same norm, tensor by tensor.",
-                   .formula = "delta_k <- delta_k * target / |delta_k|,  target = mean over the nonzero deltas, or 1",
-                   .departs = "zero deltas stay zero and do not count in the mean",
-                   .claims = {.order_free = true}};
+constexpr Doc kDoc{
+    .says = "Gives the deltas of all models the same norm, tensor by tensor.",
+    .formula =
+        "delta_k <- delta_k * target / |delta_k|,  target = mean over the nonzero deltas, or 1",
+    .departs = "zero deltas stay zero and do not count in the mean",
+    .claims = {.order_free = true}};
 
 Scope norms_scope(const Row&) { return Scope::tensor; }
 
@@ -35,7 +39,8 @@ template <class T>
 void fold_norms(const Row& row, FactsSoFar, const Tile<T>& in, State& state, Scratch&) noexcept {
   const bool l1 = row.params<Params>().norm == Norm::l1;
   for (std::size_t k = 0; k < in.x.size(); ++k) {
-    state.reals[0][k] += l1 ? kernels::sum_abs(in.x[k], in.n) : kernels::dot(in.x[k], in.x[k], in.n);
+    state.reals[0][k] +=
+        l1 ? kernels::sum_abs(in.x[k], in.n) : kernels::dot(in.x[k], in.x[k], in.n);
   }
 }
 
@@ -64,7 +69,8 @@ void apply(const Row&, FactsSoFar facts, const Tile<T>& in, Scratch&) noexcept {
 }
 
 constexpr Kernel<FoldFn> kFoldNorms = MERGANSER_KERNEL(fold_norms);
-constexpr Survey kSurveys[]{{"norms of the deltas", &norms_scope, &norms_state, &kFoldNorms, &finish_norms}};
+constexpr Survey kSurveys[]{
+    {"norms of the deltas", &norms_scope, &norms_state, &kFoldNorms, &finish_norms}};
 
 const Stage kNormalize{.name = "normalize",
                        .space = Space::deltas,
@@ -73,11 +79,16 @@ const Stage kNormalize{.name = "normalize",
                        .surveys = kSurveys,
                        .tile = MERGANSER_KERNEL(apply)};
 
-std::vector<StageUse> stages(const void* params) { return {use(kNormalize, *static_cast<const Params*>(params))}; }
+std::vector<StageUse> stages(const void* params) {
+  return {use(kNormalize, *static_cast<const Params*>(params))};
+}
 
 }  // namespace
 
-const Method normalize_step{
-    .name = "normalize", .doc = kDoc, .fields = fields<Params>(kFields), .stages = &stages, .in_prepare = true};
+const Method normalize_step{.name = "normalize",
+                            .doc = kDoc,
+                            .fields = fields<Params>(kFields),
+                            .stages = &stages,
+                            .in_prepare = true};
 
 }  // namespace merganser::methods

@@ -12,9 +12,10 @@ struct Params {
 
 constexpr std::array kFields{field<&Params::by>("by", "the factor")};
 
-constexpr Doc kDoc{.says = "Multiplies every delta, or the merged delta.",
-                   .formula = "delta <- by * delta",
-                   .claims = {.copies_give_back = true, .order_free = true, .scales_with_deltas = true}};
+constexpr Doc kDoc{
+    .says = "Multiplies every delta, or the merged delta.",
+    .formula = "delta <- by * delta",
+    .claims = {.copies_give_back = true, .order_free = true, .scales_with_deltas = true}};
 
 template <class T>
 void multiply(const Row& row, FactsSoFar, const Tile<T>& in, Scratch&) noexcept {
@@ -31,8 +32,10 @@ std::vector<StageUse> stages(const void* params) {
 
 }  // namespace
 
-const Stage scale{
-    .name = "scale", .space = Space::either, .yields = Yields::each, .tile = MERGANSER_KERNEL(multiply)};
+const Stage scale{.name = "scale",
+                  .space = Space::either,
+                  .yields = Yields::each,
+                  .tile = MERGANSER_KERNEL(multiply)};
 
 const Method scale_step{.name = "scale",
                         .doc = kDoc,

@@ -22,19 +22,27 @@ struct Params {
 
 constexpr std::array kFields{
     field<&Params::density>("density", "share of entries that stay").required().at_least(0),
-    field<&Params::scope>("scope", "rank magnitudes within each tensor, over the whole model, or within each row (the last axis)")
+    field<&Params::scope>("scope",
+                          "rank magnitudes within each tensor, over the whole model, or within "
+                          "each row (the last axis)")
         .one_of("tensor", "model", "row"),
-    field<&Params::cut>("cut", "exact: int(density * n) entries, the first among equals; threshold: all that equal the "
-                               "(int(density * n) + 1)-th largest stay")
+    field<&Params::cut>(
+        "cut",
+        "exact: int(density * n) entries, the first among equals; threshold: all that equal the "
+        "(int(density * n) + 1)-th largest stay")
         .one_of("exact", "threshold")};
 
-constexpr Doc kDoc{.says = "Keeps the largest magnitudes of a delta and sets the rest to 0.",
-                   .formula = "t = delta where |delta| is among the largest, else 0",
-                   .source = "Yadav et al. 2023, arXiv:2306.01708, step 1; mergekit 0.1.5 sparsify.py",
-                   .departs = "equal magnitudes at the cut are kept in index order; at least one entry stays where density > 0",
-                   .claims = {.copies_give_back = false, .order_free = true, .scales_with_deltas = true}};
+constexpr Doc kDoc{
+    .says = "Keeps the largest magnitudes of a delta and sets the rest to 0.",
+    .formula = "t = delta where |delta| is among the largest, else 0",
+    .source = "Yadav et al. 2023, arXiv:2306.01708, step 1; mergekit 0.1.5 sparsify.py",
+    .departs =
+        "equal magnitudes at the cut are kept in index order; at least one entry stays where "
+        "density > 0",
+    .claims = {.copies_give_back = false, .order_free = true, .scales_with_deltas = true}};
 
-/// Rank from the top of the last magnitude that stays: 0 for none, beyond n for all. Counts truncate as int(density * n) does.
+/// Rank from the top of the last magnitude that stays: 0 for none, beyond n for all. Counts
+/// truncate as int(density * n) does.
 std::uint64_t last_rank(double density, Cut cut, std::uint64_t n) {
   if (density >= 1) return n + 1;
   if (density <= 0) return 0;
@@ -64,14 +72,16 @@ Scope equals_scope(const Row& row) {
   return p.cut == Cut::exact || p.rescale ? rank_scope(row) : Scope::none;
 }
 
-/// Equals in each chunk, so that the first of them can be kept; L1 norms of the whole and of what lies above the cut.
+/// Equals in each chunk, so that the first of them can be kept; L1 norms of the whole and of what
+/// lies above the cut.
 std::vector<Part> equals_state(const Row& row) {
   return {{.type = Part::Type::whole, .count = row.inputs, .per_chunk = true},
           {.type = Part::Type::real, .count = 2 * row.inputs}};
 }
 
 template <class T>
-void count_equals(const Row& row, FactsSoFar facts, const Tile<T>& in, State& state, Scratch&) noexcept {
+void count_equals(const Row& row, FactsSoFar facts, const Tile<T>& in, State& state,
+                  Scratch&) noexcept {
   const bool norms = row.params<TrimParams>().rescale;
   for (std::size_t k = 0; k < in.x.size(); ++k) {
     const std::size_t input = row.models[k];
@@ -93,7 +103,8 @@ void count_equals(const Row& row, FactsSoFar facts, const Tile<T>& in, State& st
   }
 }
 
-/// whole[chunk * inputs + input]: how many equals the chunk keeps. real[input]: factor that restores the L1 norm.
+/// whole[chunk * inputs + input]: how many equals the chunk keeps. real[input]: factor that
+/// restores the L1 norm.
 Result<Facts> share_equals(const Group& group, const State& state, FactsSoFar before) {
   const Row& row = group.front();
   const std::size_t inputs = row.inputs;
@@ -109,11 +120,13 @@ Result<Facts> share_equals(const Group& group, const State& state, FactsSoFar be
       facts.whole[at] = std::min(facts.whole[at], left);
       left -= facts.whole[at];
     }
-    const double threshold = row.wide ? std::bit_cast<double>(search.prefix)
-                                      : std::bit_cast<float>(static_cast<std::uint32_t>(search.prefix));
+    const double threshold = row.wide
+                                 ? std::bit_cast<double>(search.prefix)
+                                 : std::bit_cast<float>(static_cast<std::uint32_t>(search.prefix));
     const double whole = state.reals[1][2 * input];
     const double kept = state.reals[1][2 * input + 1] + kept_equals * threshold;
-    if (row.params<TrimParams>().rescale && whole >= 1e-7 && kept >= 1e-7) facts.real[input] = whole / kept;
+    if (row.params<TrimParams>().rescale && whole >= 1e-7 && kept >= 1e-7)
+      facts.real[input] = whole / kept;
   }
   return facts;
 }
@@ -127,7 +140,8 @@ Result<Facts> finish_digit(const Group& group, const State& state, FactsSoFar be
   }
 }
 
-/// Zeroes what lies below the cut; of the entries that equal it, keeps the first `allowed` and returns how many there were.
+/// Zeroes what lies below the cut; of the entries that equal it, keeps the first `allowed` and
+/// returns how many there were.
 template <class T>
 std::int64_t zero_below(std::size_t n, T* x, MagnitudeKey<T> cut, std::int64_t allowed) {
   if (allowed <= 0) {
@@ -188,13 +202,15 @@ void trim_tile(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scr
       allowed = facts[kEquals]->whole[(row.first_chunk + in.chunk) * row.inputs + input] - seen[k];
     }
     seen[k] += zero_below<T>(in.n, in.x[k], static_cast<MagnitudeKey<T>>(search.prefix), allowed);
-    if (p.rescale) kernels::scale(in.n, in.x[k], static_cast<T>(facts[kEquals]->real[input]), in.x[k]);
+    if (p.rescale)
+      kernels::scale(in.n, in.x[k], static_cast<T>(facts[kEquals]->real[input]), in.x[k]);
   }
 }
 
 std::size_t scratch_bytes(const Row& row) {
   const auto& p = row.params<TrimParams>();
-  return p.scope == Reach::row ? row.tile_elements * (row.wide ? 8 : 4) : row.models.size() * sizeof(std::int64_t);
+  return p.scope == Reach::row ? row.tile_elements * (row.wide ? 8 : 4)
+                               : row.models.size() * sizeof(std::int64_t);
 }
 
 Grain grain_for(const Row& row) {
@@ -204,10 +220,14 @@ Grain grain_for(const Row& row) {
 constexpr Kernel<FoldFn> kCountEquals = MERGANSER_KERNEL(count_equals);
 
 constexpr Survey kSurveys[]{
-    {"first digit of the ranks", &rank_scope, &surveys::digit_state, &surveys::digit_fold[0], &finish_digit<0>},
-    {"second digit of the ranks", &rank_scope, &surveys::digit_state, &surveys::digit_fold[1], &finish_digit<1>},
-    {"third digit of the ranks", &wide_rank_scope, &surveys::digit_state, &surveys::digit_fold[2], &finish_digit<2>},
-    {"fourth digit of the ranks", &wide_rank_scope, &surveys::digit_state, &surveys::digit_fold[3], &finish_digit<3>},
+    {"first digit of the ranks", &rank_scope, &surveys::digit_state, &surveys::digit_fold[0],
+     &finish_digit<0>},
+    {"second digit of the ranks", &rank_scope, &surveys::digit_state, &surveys::digit_fold[1],
+     &finish_digit<1>},
+    {"third digit of the ranks", &wide_rank_scope, &surveys::digit_state, &surveys::digit_fold[2],
+     &finish_digit<2>},
+    {"fourth digit of the ranks", &wide_rank_scope, &surveys::digit_state, &surveys::digit_fold[3],
+     &finish_digit<3>},
     {"entries that equal the cut", &equals_scope, &equals_state, &kCountEquals, &share_equals}};
 
 std::vector<StageUse> stages(const void* params) {

@@ -28,7 +28,9 @@ void fold_with_base(const Row&, FactsSoFar, const Tile<T>& in, State& state, Scr
 
 std::vector<Part> gram_state(const Row& row) { return {{.count = gram_size(row.models.size())}}; }
 
-std::vector<Part> gram_with_base_state(const Row& row) { return {{.count = gram_size(row.models.size() + 1)}}; }
+std::vector<Part> gram_with_base_state(const Row& row) {
+  return {{.count = gram_size(row.models.size() + 1)}};
+}
 
 const Kernel<FoldFn> gram_fold = MERGANSER_KERNEL(fold);
 const Kernel<FoldFn> gram_with_base_fold = MERGANSER_KERNEL(fold_with_base);

@@ -87,8 +87,8 @@ std::vector<Part> digit_state(const Row& row) {
   return {{.type = Part::Type::whole, .count = row.inputs * kBins}};
 }
 
-const Kernel<FoldFn> digit_fold[kDigits] = {MERGANSER_KERNEL(fold_0), MERGANSER_KERNEL(fold_1), MERGANSER_KERNEL(fold_2),
-                                            MERGANSER_KERNEL(fold_3)};
+const Kernel<FoldFn> digit_fold[kDigits] = {MERGANSER_KERNEL(fold_0), MERGANSER_KERNEL(fold_1),
+                                            MERGANSER_KERNEL(fold_2), MERGANSER_KERNEL(fold_3)};
 
 Result<Facts> first_digit(const Group& group, const State& state, WantedRank wanted) {
   Facts facts;

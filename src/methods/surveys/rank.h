@@ -9,10 +9,11 @@
 
 /// The exact k-th largest magnitude of a stream, by counting.
 ///
-/// For finite numbers the bits of |x| as an unsigned integer are ordered as the values are. The key is cut into digits, 15 bits
-/// and then 16 at a time (two digits in f32, four in f64). Each digit is one survey: a histogram of the digit over the entries
-/// whose higher digits are those of the wanted one. Nothing is sorted, nothing is sampled, and since counts may be added in any
-/// order the result does not depend on who counted what.
+/// For finite numbers the bits of |x| as an unsigned integer are ordered as the values are. The key
+/// is cut into digits, 15 bits and then 16 at a time (two digits in f32, four in f64). Each digit
+/// is one survey: a histogram of the digit over the entries whose higher digits are those of the
+/// wanted one. Nothing is sorted, nothing is sampled, and since counts may be added in any order
+/// the result does not depend on who counted what.
 namespace merganser::methods::surveys {
 
 template <class T>
@@ -27,19 +28,23 @@ MagnitudeKey<T> magnitude_key(T x) {
 
 inline constexpr int kDigits = 4;  ///< Surveys that digit_survey makes: f32 needs the first two.
 
-/// Where the search for one input's cut stands; facts of a digit survey hold one for each input, see `cut_of`.
+/// Where the search for one input's cut stands; facts of a digit survey hold one for each input,
+/// see `cut_of`.
 struct CutSearch {
   enum Mode : std::int64_t { keep_all, keep_none, cut };
   Mode mode = keep_all;
-  std::uint64_t prefix = 0;  ///< Digits found so far; behind the last digit the key of the wanted magnitude.
-  std::int64_t rank = 0;     ///< 1-based from the top among the entries with this prefix. Behind the last digit: how many of the equal ones count.
-  std::int64_t equals = 0;   ///< Entries with this prefix.
+  std::uint64_t prefix =
+      0;  ///< Digits found so far; behind the last digit the key of the wanted magnitude.
+  std::int64_t rank = 0;    ///< 1-based from the top among the entries with this prefix. Behind the
+                            ///< last digit: how many of the equal ones count.
+  std::int64_t equals = 0;  ///< Entries with this prefix.
 };
 
 /// Reads the search of `input` from the facts of a digit survey.
 CutSearch cut_of(const Facts& facts, std::size_t input);
 
-/// 1-based rank from the top that an input's cut stands at; 0 keeps nothing, more than `count` everything.
+/// 1-based rank from the top that an input's cut stands at; 0 keeps nothing, more than `count`
+/// everything.
 using WantedRank = std::uint64_t (*)(const Row& row, std::uint32_t input, std::uint64_t count);
 
 /// State and fold of digit number `digit`.
