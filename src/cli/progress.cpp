@@ -117,9 +117,10 @@ bool Progress::progress(std::uint64_t done, std::uint64_t total, std::string_vie
   const Snapshot step{done, total, seconds, meter_.rate(), tensor};
   switch (kind_) {
     case ProgressKind::automatic: {
-      // One column stays free: a full line would wrap.
-      const std::size_t width = terminal_width(console_.err);
-      console_.talk("\r" + bar_line(step, width - 1) + "\033[K");
+      // A full line would wrap, and so would the ^C that the terminal writes behind it.
+      constexpr std::size_t kFree = 3;
+      const std::size_t width = std::max(terminal_width(console_.err), kFree + 1);
+      console_.talk(fmt::format("\r{}\033[K", bar_line(step, width - kFree)));
       drawn_ = true;
       break;
     }

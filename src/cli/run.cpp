@@ -25,6 +25,16 @@ constexpr int kDone = static_cast<int>(Status::done);
 constexpr int kFailed = static_cast<int>(Status::failed);
 constexpr int kUsage = static_cast<int>(Status::usage);
 
+/// Adds the flag that helps. The library does not know how its options are spelled here.
+std::vector<Problem> with_flags(std::vector<Problem> errors) {
+  for (Problem& problem : errors) {
+    if (problem.code == "output-exists" && problem.hint.empty()) {
+      problem.hint = "--overwrite replaces it";
+    }
+  }
+  return errors;
+}
+
 int complain(const Console& console, bool json, int status, const std::vector<Problem>& errors,
              const std::vector<Problem>& warnings) {
   if (json) {
@@ -44,7 +54,7 @@ int wrong_usage(const Console& console, bool json, std::string message, std::str
     problem.hint = std::move(hint);
     return complain(console, json, kUsage, {problem}, {});
   }
-  console.talk("error", hint.empty() ? message : fmt::format("{}\n{}", message, hint));
+  console.talk("error", hint.empty() ? message : fmt::format("{}\n  hint: {}", message, hint));
   return kUsage;
 }
 
@@ -56,7 +66,7 @@ int failure(const Console& console, const Arguments& arguments, const Answer<T>&
     // The library knows that it was stopped, not by which signal.
     if (const auto asked = Interrupt::asked()) status = static_cast<int>(*asked);
   }
-  return complain(console, arguments.json, status, answer.problems, answer.notes);
+  return complain(console, arguments.json, status, with_flags(answer.problems), answer.notes);
 }
 
 /// Prints data: the JSON document where it was asked for, else the notes and the text.

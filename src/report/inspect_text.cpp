@@ -48,7 +48,7 @@ std::string roles_text(const InspectReport& model, const Style& style) {
 
 std::string tensors_text(const InspectReport& model, const Style& style) {
   Table table(
-      {{"tensor", Align::left, true}, {"dtype"}, {"shape"}, {"layer", Align::right}, {"role"}});
+      {{"tensor", Align::left, 34}, {"dtype"}, {"shape"}, {"layer", Align::right}, {"role"}});
   for (const InspectedTensor& t : model.tensors) {
     table.add(
         {t.name, t.dtype, shape_text(t.shape), t.layer < 0 ? "" : std::to_string(t.layer), t.role});

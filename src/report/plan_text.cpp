@@ -14,14 +14,15 @@ constexpr std::size_t kWords = 11;
 /// Enough of a hash to tell two models apart by eye.
 constexpr std::size_t kHashStart = 8;
 
+/// delta: median |model - base| / |base|.
 std::string inputs_text(const PlanReport& plan, const Style& style) {
-  Table table({{"input", Align::left, true},
-               {"path", Align::left, true},
-               {"class", Align::left, true},
+  Table table({{"input", Align::left, 11},
+               {"path", Align::left, 8},
+               {"class", Align::left, 8},
                {"size", Align::right},
                {"dtype"},
                {"hash"},
-               {"|d|/|base|", Align::right},
+               {"delta", Align::right},
                {"cosine", Align::right}});
   for (const InputReport& input : plan.inputs) {
     table.add({input.name + (input.is_base ? " (base)" : ""),
@@ -48,12 +49,12 @@ std::string made_by(const TensorReport& tensor) {
 }
 
 std::string tensors_text(const PlanReport& plan, const Style& style) {
-  Table table({{"tensor", Align::left, true},
+  Table table({{"tensor", Align::left, 34},
                {"shape"},
                {"dtype"},
-               {"made by"},
-               {"inputs", Align::left, true},
-               {"parameters", Align::left, true}});
+               {"made by", Align::left, 8},
+               {"inputs", Align::left, 8},
+               {"parameters", Align::left, 8}});
   for (const TensorReport& tensor : plan.tensors) {
     table.add({tensor.name, shape_text(tensor.shape), tensor.dtype, made_by(tensor),
                join(tensor.inputs), parameters_text(tensor)});
@@ -106,7 +107,7 @@ std::string plan_text(const PlanReport& plan, const Style& style, bool tensors) 
   line("read", bytes_text(plan.read_bytes) +
                    (plan.phases > 1 ? fmt::format(" in {} readings", plan.phases) : ""));
   line("write", output_text(plan));
-  line("memory", "at most " + bytes_text(plan.peak_bytes));
+  if (plan.peak_bytes > 0) line("memory", "at most " + bytes_text(plan.peak_bytes));
   line("seed", std::to_string(plan.seed));
   if (!plan.disagreements.empty()) {
     out += fmt::format("\n{}\n", bold(style, "  disagreements"));

@@ -8,16 +8,17 @@ namespace merganser::report {
 namespace {
 
 constexpr std::size_t kGap = 2;
-/// What is shorter than this says nothing any more.
+/// Words are not wrapped into less than this.
 constexpr std::size_t kLeastWidth = 8;
 
-/// Takes the excess from the widest columns that may be cut.
+/// Takes the excess from the widest columns that may be shortened.
 void narrow(const std::vector<Column>& columns, std::size_t excess,
             std::vector<std::size_t>& widths) {
   for (; excess > 0; --excess) {
     std::size_t* widest = nullptr;
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      if (columns[i].cut && widths[i] > kLeastWidth && (!widest || widths[i] > *widest)) {
+      if (columns[i].least > 0 && widths[i] > columns[i].least &&
+          (!widest || widths[i] > *widest)) {
         widest = &widths[i];
       }
     }
@@ -67,7 +68,7 @@ std::string Table::text(const Style& style, std::size_t indent) const {
       if (!first) out.append(kGap, ' ');
       first = false;
       std::string cell = cell_of(i);
-      if (columns_[i].cut) cell = shorten_middle(cell, widths[i]);
+      if (columns_[i].least > 0) cell = shorten_middle(cell, widths[i]);
       const std::size_t used = report::columns(cell);
       const std::string pad(widths[i] > used ? widths[i] - used : 0, ' ');
       out += columns_[i].align == Align::right ? pad + cell : cell + pad;

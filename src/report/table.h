@@ -19,11 +19,12 @@ std::string bold(const Style& style, std::string_view text);
 
 enum class Align { left, right };
 
-/// `cut`: what may be shortened in its middle when the table is wider than the terminal.
+/// `least`: columns to which its cells may be shortened when the table is wider than the terminal;
+/// 0: not at all.
 struct Column {
   std::string title;
   Align align = Align::left;
-  bool cut = false;
+  std::size_t least = 0;
 };
 
 /// Rows of cells in padded columns, two spaces apart. Columns without any text are left out.

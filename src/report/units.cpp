@@ -129,7 +129,7 @@ std::string shorten_middle(std::string_view text, std::size_t width) {
   const std::size_t all = columns(text);
   if (all <= width) return std::string(text);
   if (width <= kGap.size()) return std::string(text.substr(0, offset_of(text, width)));
-  const std::size_t head = (width - kGap.size()) / 2;
+  const std::size_t head = (width - kGap.size()) / 4;
   const std::size_t tail = width - kGap.size() - head;
   std::string out(text.substr(0, offset_of(text, head)));
   out += kGap;

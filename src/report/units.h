@@ -37,8 +37,8 @@ std::string printable(std::string_view text);
 /// Terminal columns of printable text: its code points.
 std::size_t columns(std::string_view text);
 
-/// At most `width` columns, with "..." in place of the middle. The end of a tensor's name says more
-/// than its middle.
+/// At most `width` columns, with "..." in place of the middle. Most of what stays is the end:
+/// "model." is in every tensor's name, and "10.mlp.up_proj.weight" in one.
 std::string shorten_middle(std::string_view text, std::size_t width);
 
 /// The text broken at spaces into lines of at most `width` columns (0: no limit); a longer word

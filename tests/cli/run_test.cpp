@@ -99,7 +99,7 @@ TEST_F(Run, no_command_is_wrong_usage) {
 TEST_F(Run, a_wrong_command_gets_the_nearest_one) {
   const Done done = call({"mergr"});
   EXPECT_EQ(done.status, 2);
-  EXPECT_EQ(done.err, "error: there is no command mergr\ndid you mean merge?\n");
+  EXPECT_EQ(done.err, "error: there is no command mergr\n  hint: did you mean merge?\n");
 }
 
 TEST_F(Run, wrong_usage_is_json_where_json_was_asked_for) {
@@ -170,6 +170,15 @@ TEST_F(Run, every_problem_is_told_and_sets_the_status) {
   const Done json = call({"merge", "recipe.yml", "out", "--json"});
   EXPECT_EQ(json.status, 2);
   EXPECT_EQ(nlohmann::json::parse(json.out)["errors"][1]["line"], 6);
+}
+
+TEST_F(Run, an_output_that_exists_gets_the_flag_that_helps) {
+  engine_.merge.value.reset();
+  engine_.merge.status = Status::failed;
+  engine_.merge.problems.emplace_back().code = "output-exists";
+  const Done done = call({"merge", "recipe.yml", "out", "--json"});
+  EXPECT_EQ(done.status, 1);
+  EXPECT_EQ(nlohmann::json::parse(done.out)["errors"][0]["hint"], "--overwrite replaces it");
 }
 
 TEST_F(Run, one_signal_stops_a_merge_in_order) {

@@ -6,7 +6,7 @@ namespace merganser::report {
 namespace {
 
 Table sizes() {
-  Table table({{"name", Align::left, true}, {"note"}, {"size", Align::right}});
+  Table table({{"name", Align::left, 8}, {"note"}, {"size", Align::right}});
   table.add({"model.embed_tokens.weight", "", "5"});
   table.add({"b", "", "1234"});
   return table;
@@ -22,7 +22,7 @@ TEST(Table, pads_and_leaves_out_empty_columns) {
 TEST(Table, shortens_what_may_be_cut_to_the_width) {
   EXPECT_EQ(sizes().text({24, false}, 0),
             "name                size\n"
-            "model.e...s.weight     5\n"
+            "mod...okens.weight     5\n"
             "b                   1234\n");
 }
 

@@ -10,8 +10,8 @@ namespace {
 TEST(Text, plan_is_one_screen) {
   EXPECT_EQ(plan_text(plan_report(), {}), R"(recipe.yml: ties, prepare dare, finish trim
 
-  input        path         class                size  dtype     hash      |d|/|base|  cosine
-  math         models/math  LlamaForCausalLM  13.5 GB  bfloat16  3f2a91bc     0.01235  0.9999
+  input        path         class                size  dtype     hash        delta  cosine
+  math         models/math  LlamaForCausalLM  13.5 GB  bfloat16  3f2a91bc  0.01235  0.9999
   base (base)               LlamaForCausalLM  13.5 GB  bfloat16  ffee
 
   tensors  291 merged, 48 copied (40 integers, 8 kept from vlm)
@@ -28,13 +28,17 @@ TEST(Text, plan_is_one_screen) {
 )");
 }
 
-TEST(Text, plan_fits_the_terminal) {
-  const std::string text = plan_text(plan_report(), {80, false}, true);
+void expect_fits(const std::string& text, std::size_t width) {
   std::size_t begin = 0;
   for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
-    EXPECT_LE(end - begin, 80U) << text.substr(begin, end - begin);
+    EXPECT_LE(end - begin, width) << text.substr(begin, end - begin);
     begin = end + 1;
   }
+}
+
+TEST(Text, plan_fits_the_terminal) {
+  expect_fits(plan_text(plan_report(), {80, false}), 80);
+  expect_fits(plan_text(plan_report(), {100, false}, true), 100);
 }
 
 TEST(Text, plan_lists_tensors_when_asked) {
@@ -132,13 +136,13 @@ TEST(Text, diff_ends_with_the_line_of_all) {
   EXPECT_EQ(diff_text(diff_report(), {}), R"(a  models/a
 b  models/b
 
-         elements  |a|   |b|  |a-b|  |a-b|/|a|   cosine  conflicts  largest
-layer 0     1,200   10  10.5   1.25      0.125  0.98765     0.2500      0.5
-layer 1     1,200   10  10.5  equal
+         elements  |a|  |a-b|  relative   cosine  conflicts  largest
+layer 0     1,200   10   1.25     0.125  0.98765     0.2500      0.5
+layer 1     1,200   10  equal
 
-mlp.up      1,200   10  10.5   1.25      0.125  0.98765     0.2500      0.5
+mlp.up      1,200   10   1.25     0.125  0.98765     0.2500      0.5
 
-all         1,200   10  10.5   1.25      0.125  0.98765     0.2500      0.5
+all         1,200   10   1.25     0.125  0.98765     0.2500      0.5
 
 only in b       1: lm_head.weight
 )");

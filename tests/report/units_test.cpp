@@ -59,7 +59,7 @@ TEST(Units, names_cannot_speak_to_the_terminal) {
 
 TEST(Units, the_middle_of_long_names_goes) {
   EXPECT_EQ(shorten_middle("model.layers.0.weight", 40), "model.layers.0.weight");
-  EXPECT_EQ(shorten_middle("model.layers.10.mlp.up_proj.weight", 20), "model.la...oj.weight");
+  EXPECT_EQ(shorten_middle("model.layers.10.mlp.up_proj.weight", 20), "mode...p_proj.weight");
   EXPECT_EQ(columns(shorten_middle("\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc", 5)), 5U);
   EXPECT_EQ(shorten_middle("abcdef", 2), "ab");
 }
