@@ -1,6 +1,7 @@
 #include "core/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -163,6 +164,14 @@ Result<OutputFile> OutputFile::create(const fs::path& path, std::uint64_t bytes)
   return file;
 }
 
+Result<OutputFile> OutputFile::open(const fs::path& path) {
+  OutputFile file;
+  file.path_ = path;
+  file.fd_ = file_calls().open(path.c_str(), O_WRONLY | O_CLOEXEC, 0);
+  if (file.fd_ < 0) return io_error("cannot be opened for writing", path, errno);
+  return file;
+}
+
 OutputFile::OutputFile(OutputFile&& other) noexcept { *this = std::move(other); }
 
 OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
@@ -287,36 +296,60 @@ Result<fs::path> resolve_inside(const fs::path& root, const fs::path& relative) 
   return real;
 }
 
-Result<StagedFolder> StagedFolder::create(const fs::path& out, bool replace) {
+namespace {
+
+/// Name of the file in a staged folder that its process holds locked.
+constexpr const char* kLockName = "lock";
+
+Error staged_error(const fs::path& out, std::string message, std::string hint) {
+  return Error{.code = Code::output_exists, .message = std::move(message), .file = out.string(), .hint = std::move(hint)};
+}
+
+}  // namespace
+
+Result<StagedFolder> StagedFolder::create(const fs::path& out, Begin begin) {
   StagedFolder folder;
   folder.out_ = without_slash(out);
-  folder.replace_ = replace;
+  folder.replace_ = begin == Begin::anew;
   std::error_code failure;
   const bool exists = fs::exists(fs::symlink_status(folder.out_, failure));
   const bool empty_folder =
       fs::is_directory(folder.out_, failure) && fs::is_empty(folder.out_, failure);
-  if (exists && !empty_folder && !replace) {
-    return Error{.code = Code::output_exists,
-                 .message = "exists already and is not an empty folder",
-                 .file = folder.out_.string()};
+  if (exists && !empty_folder && !folder.replace_) {
+    return staged_error(folder.out_, "exists already and is not an empty folder", "--overwrite replaces it");
   }
   const fs::path parent = parent_of(folder.out_);
   fs::create_directories(parent, failure);
   if (failure) return io_error("cannot be created", parent, failure.value());
-  for (;;) {
-    unsigned random = 0;
-    if (::getentropy(&random, sizeof random) != 0) {
-      return io_error("cannot be given a name of its own", parent, errno);
-    }
-    char suffix[16];
-    std::snprintf(suffix, sizeof suffix, "%08x", random);
-    fs::path path = parent / ("." + folder.out_.filename().string() + ".merganser-" + suffix);
-    if (::mkdir(path.c_str(), 0777) == 0) {
-      folder.path_ = std::move(path);
-      return folder;
-    }
-    if (errno != EEXIST) return io_error("cannot be created", path, errno);
+  const fs::path path = parent / ("." + folder.out_.filename().string() + ".merganser-part");
+  folder.resumed_ = ::mkdir(path.c_str(), 0777) != 0;
+  if (folder.resumed_ && errno != EEXIST) return io_error("cannot be created", path, errno);
+  folder.keep_ = true;  // until the lock is ours, whatever lies there is somebody else's
+  folder.path_ = path;
+  MERGANSER_TRY(folder.lock());
+  if (folder.resumed_ && begin == Begin::fresh) {
+    return staged_error(folder.out_, "an earlier merge into it was interrupted",
+                        "--resume goes on with it, --overwrite starts anew");
   }
+  if (folder.resumed_ && begin == Begin::anew) {
+    for (const std::string& name : list_folder(path)) {
+      if (name != kLockName) fs::remove_all(path / name, failure);
+    }
+    folder.resumed_ = false;
+  }
+  folder.keep_ = false;
+  return folder;
+}
+
+/// The lock goes with the process, however it ends.
+Result<void> StagedFolder::lock() {
+  const fs::path path = path_ / kLockName;
+  lock_ = file_calls().open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (lock_ < 0) return io_error("cannot be created", path, errno);
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    return staged_error(out_, "another merganser is writing it", "wait for it, or choose another place");
+  }
+  return {};
 }
 
 StagedFolder::StagedFolder(StagedFolder&& other) noexcept { *this = std::move(other); }
@@ -324,16 +357,22 @@ StagedFolder::StagedFolder(StagedFolder&& other) noexcept { *this = std::move(ot
 StagedFolder& StagedFolder::operator=(StagedFolder&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(out_, other.out_);
+  std::swap(lock_, other.lock_);
   std::swap(replace_, other.replace_);
+  std::swap(resumed_, other.resumed_);
+  std::swap(keep_, other.keep_);
   return *this;
 }
 
 StagedFolder::~StagedFolder() {
   std::error_code ignored;
-  if (!path_.empty()) fs::remove_all(path_, ignored);
+  if (!path_.empty() && !keep_) fs::remove_all(path_, ignored);
+  if (lock_ >= 0) file_calls().close(lock_);
 }
 
 Result<void> StagedFolder::commit() {
+  std::error_code failure;
+  fs::remove(path_ / kLockName, failure);
   MERGANSER_TRY(sync_folder(path_));
   MERGANSER_TRY(move_into_place(path_));
   path_.clear();
@@ -348,9 +387,12 @@ Result<void> StagedFolder::commit_file(const fs::path& name) {
 Result<void> StagedFolder::move_into_place(const fs::path& from) {
   std::error_code failure;
   const fs::path parent = parent_of(out_);
-  const fs::path aside = parent / (path_.filename().string() + ".replaced");
+  const fs::path aside = parent / ("." + out_.filename().string() + ".merganser-replaced");
   const bool replaces = replace_ && fs::exists(fs::symlink_status(out_, failure));
-  if (replaces) MERGANSER_TRY(rename_path(out_, aside));
+  if (replaces) {
+    fs::remove_all(aside, failure);
+    MERGANSER_TRY(rename_path(out_, aside));
+  }
   if (auto moved = rename_path(from, out_); !moved) {
     if (replaces) fs::rename(aside, out_, failure);
     return moved;

@@ -83,6 +83,8 @@ class OutputFile {
   /// Creates `path`, which must not exist, with `bytes` bytes that read as zero and take no space
   /// yet (mode 0666 less the umask). Errors: output_exists, io.
   static Result<OutputFile> create(const std::filesystem::path& path, std::uint64_t bytes);
+  /// Goes on writing to a file that an earlier run left. Errors: io.
+  static Result<OutputFile> open(const std::filesystem::path& path);
 
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&& other) noexcept;
@@ -131,15 +133,21 @@ Result<std::filesystem::path> safe_relative_path(std::string_view name);
 Result<std::filesystem::path> resolve_inside(const std::filesystem::path& root,
                                              const std::filesystem::path& relative);
 
-/// A folder that is filled under a hidden name beside its place, `.<name>.merganser-<8 hex
-/// digits>`, and takes its name when it is complete. Removed with all it holds when it was not
-/// committed.
+/// A folder that is filled under a hidden name beside its place, `.<name>.merganser-part`, and takes
+/// its name when it is complete. One process at a time works on it. Removed with all it holds when
+/// it was not committed, unless it is kept for a later run to go on with.
 class StagedFolder {
  public:
-  /// Creates missing parents of `out` as well. With `replace`, what is at `out` stays until commit
-  /// and makes way then. Errors: output_exists when `out` exists, is not an empty folder and is not
-  /// to be replaced; io.
-  static Result<StagedFolder> create(const std::filesystem::path& out, bool replace = false);
+  enum class Begin : std::uint8_t {
+    fresh,    ///< What an earlier run left there is an error that says how to go on.
+    anew,     ///< It is thrown away; what is at `out` stays until commit and makes way then.
+    resume,   ///< It is gone on with, where it is there.
+  };
+
+  /// Creates missing parents of `out` as well. Errors: output_exists when `out` exists and is not
+  /// an empty folder (unless `anew`), when another process is at work on it, or when an earlier run
+  /// left its part (`fresh`); io.
+  static Result<StagedFolder> create(const std::filesystem::path& out, Begin begin = Begin::fresh);
 
   StagedFolder(StagedFolder&& other) noexcept;
   StagedFolder& operator=(StagedFolder&& other) noexcept;
@@ -147,6 +155,10 @@ class StagedFolder {
 
   /// Where the files go until then.
   const std::filesystem::path& path() const { return path_; }
+  /// True when an earlier run's part was found.
+  bool resumed() const { return resumed_; }
+  /// Leaves the folder for a later run.
+  void keep() { keep_ = true; }
 
   /// Syncs the folder, gives it its name and syncs the parent. Errors: output_exists, io.
   Result<void> commit();
@@ -155,11 +167,15 @@ class StagedFolder {
 
  private:
   StagedFolder() = default;
+  Result<void> lock();
   Result<void> move_into_place(const std::filesystem::path& from);
 
   std::filesystem::path path_;  ///< Empty when there is nothing to remove.
   std::filesystem::path out_;
+  int lock_ = -1;
   bool replace_ = false;
+  bool resumed_ = false;
+  bool keep_ = false;
 };
 
 }  // namespace merganser

@@ -35,12 +35,26 @@ void Hasher::add(std::span<const std::byte> bytes) {
   XXH3_128bits_update(&state_->xxh, bytes.data(), bytes.size());
 }
 
+void Hasher::add(const Hash128& hash) {
+  add(std::as_bytes(std::span(&hash, 1)));
+}
+
 void Hasher::add(std::string_view text) { add(std::as_bytes(std::span(text))); }
 
-std::string Hasher::hex() const { return to_hex(XXH3_128bits_digest(&state_->xxh)); }
-
-std::string hash_hex(std::span<const std::byte> bytes) {
-  return to_hex(XXH3_128bits(bytes.data(), bytes.size()));
+Hash128 Hasher::digest() const {
+  const XXH128_hash_t hash = XXH3_128bits_digest(&state_->xxh);
+  return {hash.low64, hash.high64};
 }
+
+std::string Hasher::hex() const { return digest().hex(); }
+
+std::string Hash128::hex() const { return to_hex({low, high}); }
+
+Hash128 hash128(std::span<const std::byte> bytes) {
+  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  return {hash.low64, hash.high64};
+}
+
+std::string hash_hex(std::span<const std::byte> bytes) { return hash128(bytes).hex(); }
 
 }  // namespace merganser

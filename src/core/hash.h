@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -8,8 +9,19 @@
 
 namespace merganser {
 
-/// xxh3-128 of bytes that come in pieces. A fingerprint that tells files and tensors apart; no
-/// protection against forgery.
+/// An xxh3-128 hash: a fingerprint that tells files and tensors apart; no protection against forgery.
+struct Hash128 {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+
+  bool operator==(const Hash128&) const = default;
+  /// 32 hex digits, the high word first.
+  std::string hex() const;
+};
+
+Hash128 hash128(std::span<const std::byte> bytes);
+
+/// xxh3-128 of bytes that come in pieces.
 class Hasher {
  public:
   Hasher();
@@ -19,7 +31,9 @@ class Hasher {
 
   void add(std::span<const std::byte> bytes);
   void add(std::string_view text);
-  /// 32 hex digits of what was added so far.
+  void add(const Hash128& hash);
+  /// The hash of what was added so far, and the same as 32 hex digits.
+  Hash128 digest() const;
   std::string hex() const;
 
  private:

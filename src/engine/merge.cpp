@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 
 #include <fmt/format.h>
 
 #include "core/cpu.h"
 #include "core/file.h"
+#include "engine/machine.h"
 #include "engine/open.h"
 #include "engine/outputs.h"
 #include "engine/problems.h"
@@ -29,15 +29,6 @@ class Relay : public exec::Progress {
  private:
   Listener& listener_;
 };
-
-/// Most resident memory this process has had, in bytes; 0 where the system does not tell.
-std::uint64_t peak_rss() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;
-  }
-  return 0;
-}
 
 Result<Level> wanted_level(const Options& options) {
   return options.cpu_level.empty() ? level_from_environment() : level_from_name(options.cpu_level);
@@ -78,26 +69,73 @@ Result<void> check_inputs_unchanged(const plan::Plan& plan) {
   return {};
 }
 
-/// Runs a plan into a staged folder and gives it its name.
-Result<exec::Outcome> run(const plan::Plan& plan, const std::string& out, const Options& options,
-                          Level level, Listener& listener) {
-  MERGANSER_TRY(StagedFolder staged, StagedFolder::create(out, options.overwrite));
+StagedFolder::Begin begin_of(const Options& options) {
+  if (options.resume) return StagedFolder::Begin::resume;
+  return options.overwrite ? StagedFolder::Begin::anew : StagedFolder::Begin::fresh;
+}
+
+constexpr const char* kJournalName = "journal";
+
+/// The files and the journal of a run: new ones, or those of the run that is gone on with.
+struct Workplace {
+  exec::OutputFiles files;
+  std::unique_ptr<exec::Journal> journal;
+};
+
+Result<Workplace> set_up(const plan::Plan& plan, const StagedFolder& staged) {
+  const fs::path journal = staged.path() / kJournalName;
+  std::error_code failure;
+  if (staged.resumed() && fs::exists(journal, failure)) {
+    MERGANSER_TRY(auto earlier, exec::Journal::resume(journal, plan));
+    MERGANSER_TRY(exec::OutputFiles files, exec::OutputFiles::resume(staged.path(), plan.files));
+    return Workplace{std::move(files), std::move(earlier)};
+  }
+  // An earlier run that ended before it had a journal left files that nobody can trust.
+  for (const formats::PlannedFile& file : plan.files.files) fs::remove(staged.path() / file.name, failure);
   MERGANSER_TRY(exec::OutputFiles files, exec::OutputFiles::create(staged.path(), plan.files));
+  MERGANSER_TRY(auto fresh, exec::Journal::create(journal, plan));
+  return Workplace{std::move(files), std::move(fresh)};
+}
+
+/// Everything that makes the output: in the staged folder until the last line.
+Result<exec::Outcome> fill(const plan::Plan& plan, StagedFolder& staged, const std::string& out, const Options& options,
+                           const exec::RunOptions& how, Listener& listener) {
+  MERGANSER_TRY(Workplace place, set_up(plan, staged));
   Relay relay(listener);
-  MERGANSER_TRY(exec::Outcome outcome, exec::run_reference(plan, files, level, relay));
-  MERGANSER_TRY(files.finish(options.sync));
+  exec::RunOptions with_journal = how;
+  with_journal.journal = place.journal.get();
+  MERGANSER_TRY(exec::Outcome outcome, exec::run(plan, place.files, with_journal, relay));
+  MERGANSER_TRY(place.files.finish(options.sync));
   MERGANSER_TRY(check_inputs_unchanged(plan));
-  if (!plan.single_file) {
-    MERGANSER_TRY(engine::write_companions(plan, outcome, staged.path(), options));
-    MERGANSER_TRY(staged.commit());
+  std::error_code failure;
+  if (plan.single_file) {
+    const fs::path record = out + ".json";
+    fs::remove(record, failure);
+    MERGANSER_TRY(write_small_file(record, engine::record_json(plan, outcome)));
+    MERGANSER_TRY(staged.commit_file(plan.files.files.front().name));
     return outcome;
   }
-  const fs::path record = out + ".json";
-  std::error_code ignored;
-  if (options.overwrite) fs::remove(record, ignored);
-  MERGANSER_TRY(write_small_file(record, engine::record_json(plan, outcome)));
-  MERGANSER_TRY(staged.commit_file(plan.files.files.front().name));
+  MERGANSER_TRY(engine::write_companions(plan, outcome, staged.path(), options));
+  place.journal.reset();
+  fs::remove(staged.path() / kJournalName, failure);
+  MERGANSER_TRY(staged.commit());
   return outcome;
+}
+
+/// Runs a plan into a staged folder and gives it its name. What was interrupted stays for --resume; what failed leaves nothing.
+Result<exec::Outcome> run(const plan::Plan& plan, const std::string& out, const Options& options,
+                          const exec::RunOptions& how, Listener& listener) {
+  MERGANSER_TRY(StagedFolder staged, StagedFolder::create(out, begin_of(options)));
+  auto outcome = fill(plan, staged, out, options, how, listener);
+  if (!outcome && outcome.error().code == Code::interrupted) staged.keep();
+  return outcome;
+}
+
+/// True when `resume` has nothing to do: the output is whole.
+bool is_finished(const std::string& out, const Options& options) {
+  std::error_code failure;
+  return options.resume && (fs::exists(fs::path(out) / "merganser.json", failure) ||
+                            (engine::is_single_file(out) && fs::exists(out, failure)));
 }
 
 /// Merges one document.
@@ -115,8 +153,16 @@ Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, con
   PlanReport report = engine::report_of(planned, out);
   if (auto space = check_space(report, out); !space)
     return engine::failed<MergeReport>(space.error());
+  MERGANSER_ANSWER(MergeReport, const engine::Resources resources, engine::resources_for(planned, options));
+  report.peak_bytes = resources.peak_bytes;
   listener.planned(report);
-  MERGANSER_ANSWER(MergeReport, exec::Outcome outcome, run(planned, out, options, level, listener));
+  exec::Outcome outcome;
+  if (is_finished(out, options)) {
+    answer.notes.push_back({.code = "finished", .message = "the output is complete already", .file = out});
+  } else {
+    const exec::RunOptions how{.threads = resources.threads, .memory_bytes = resources.task_bytes, .level = level};
+    MERGANSER_ANSWER(MergeReport, outcome, run(planned, out, options, how, listener));
+  }
   MergeReport& done = answer.value.emplace();
   done.plan = std::move(report);
   done.out = out;
@@ -126,10 +172,10 @@ Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, con
   done.written_bytes = outcome.written_bytes;
   done.non_finite = outcome.non_finite;
   done.first_non_finite = outcome.first_non_finite;
-  for (std::size_t i = 0; i < planned.rows.size(); ++i)
+  for (std::size_t i = 0; i < outcome.hashes.size(); ++i)
     done.hashes.emplace_back(planned.rows[i].name, outcome.hashes[i]);
   done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  done.peak_rss_bytes = peak_rss();
+  done.peak_rss_bytes = engine::peak_resident_bytes();
   return answer;
 }
 
@@ -151,7 +197,7 @@ Answer<MergeReport> merge(const RecipeSource& source, const std::string& out,
   // Results of the earlier documents lie in a hidden folder beside OUT while the later ones need
   // them.
   MERGANSER_ANSWER(MergeReport, const StagedFolder stages,
-                   StagedFolder::create(out, options.overwrite));
+                   StagedFolder::create(out + "-stages", StagedFolder::Begin::anew));
   std::map<std::string, std::string> results;
   for (const std::size_t i : order) {
     const std::string name = recipes[i].name;

@@ -79,7 +79,7 @@ template <class T>
 class ChainRunner::Tiles {
  public:
   Tiles(const plan::Plan& plan, const PlannedRow& row, const RowFacts& facts, Level level)
-      : row_(row), facts_(facts), level_(level), memory_(allocate(working_bytes(plan, row))) {
+      : row_(row), facts_(facts), level_(level), memory_(allocate(working_bytes(row))) {
     const auto stored = [&](const plan::Source& s) {
       return plan.inputs[s.input].weights->tensors()[s.tensor].dtype;
     };
@@ -245,7 +245,7 @@ ChainRunner::ChainRunner(const plan::Plan& plan, const PlannedRow& row, const Ro
 
 ChainRunner::~ChainRunner() = default;
 
-std::size_t ChainRunner::working_bytes(const plan::Plan&, const PlannedRow& row) {
+std::size_t ChainRunner::working_bytes(const PlannedRow& row) {
   std::size_t total = tile_arrays(row) * tile_bytes(row);
   for (const Link& link : row.chain) total += scratch_bytes(link);
   return total;

@@ -52,7 +52,7 @@ class ChainRunner {
   ChainRunner& operator=(const ChainRunner&) = delete;
 
   /// Bytes that a runner for this row allocates.
-  static std::size_t working_bytes(const plan::Plan& plan, const plan::PlannedRow& row);
+  static std::size_t working_bytes(const plan::PlannedRow& row);
 
   /// Folds a chunk into `state` (its reals: sums of this chunk alone) for one survey.
   NonFinite fold(const ChunkBytes& bytes, const Pending& survey, State& state);

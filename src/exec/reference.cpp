@@ -43,10 +43,9 @@ struct RowBytes {
 class Reference {
  public:
   Reference(const plan::Plan& plan, Sink& sink, Level level, Progress& progress)
-      : plan_(plan), sink_(sink), level_(level), progress_(progress), input_hashes_(plan) {
+      : plan_(plan), sink_(sink), level_(level), progress_(progress), hashes_(plan) {
     for (const PlannedRow& row : plan.rows) facts_.push_back(empty_facts(row));
     done_.assign(plan.rows.size(), false);
-    out_.hashes.resize(plan.rows.size());
     total_bytes_ = plan.read_bytes * plan.phases;
   }
 
@@ -62,7 +61,8 @@ class Reference {
       }
       MERGANSER_TRY(finish_collections());
     } while (std::find(done_.begin(), done_.end(), false) != done_.end());
-    out_.input_hashes = input_hashes_.hex();
+    out_.hashes = hashes_.outputs();
+    out_.input_hashes = hashes_.inputs();
     return std::move(out_);
   }
 
@@ -123,9 +123,9 @@ class Reference {
       state.reals = chunk.at_chunk(0).reals;
       const ChunkBytes part = bytes.chunk(plan_, row, c);
       MERGANSER_TRY(check_finite(plan_, row, part, runner.fold(part, survey, state)));
-      tensor.add_reals(chunk);
+      tensor.add_reals(chunk.reals());
     }
-    group->total.add_reals(tensor);
+    group->total.add_reals(tensor.reals());
     if (group != &own) return true;
     MERGANSER_TRY(facts_[r][survey.link][survey.survey], finish(link, survey, own));
     return false;
@@ -173,7 +173,6 @@ class Reference {
   Result<void> merge(std::size_t r, const RowBytes& bytes, ChainRunner& runner) {
     const PlannedRow& row = plan_.rows[r];
     std::vector<std::byte> out(stored_bytes(row.dtype, std::min(row.chunk_elements, row.elements)));
-    Hasher hash;
     for (std::uint64_t c = 0; c < row.chunks; ++c) {
       const ChunkBytes part = bytes.chunk(plan_, row, c);
       const auto encoded = std::span(out).first(stored_bytes(row.dtype, chunk_size(row, c)));
@@ -181,40 +180,30 @@ class Reference {
       MERGANSER_TRY(check_finite(plan_, row, part, bad));
       if (bad.count > 0 && out_.non_finite == 0) out_.first_non_finite = row.name;
       out_.non_finite += bad.count;
-      MERGANSER_TRY(write(r, c, encoded, hash));
-      input_hashes_.add_chunk(row, part);
+      MERGANSER_TRY(write(r, part, encoded));
     }
     ++out_.merged;
-    end_row(r, hash);
+    done_[r] = true;
     return {};
   }
 
   Result<void> copy(std::size_t r, const RowBytes& bytes) {
     const PlannedRow& row = plan_.rows[r];
-    Hasher hash;
     for (std::uint64_t c = 0; c < row.chunks; ++c) {
       const ChunkBytes part = bytes.chunk(plan_, row, c);
       MERGANSER_TRY(check_agreement(plan_, row, part));
-      MERGANSER_TRY(write(r, c, part.models.front(), hash));
-      input_hashes_.add_chunk(row, part);
+      MERGANSER_TRY(write(r, part, part.models.front()));
     }
     ++out_.copied;
-    end_row(r, hash);
+    done_[r] = true;
     return {};
   }
 
-  Result<void> write(std::size_t r, std::uint64_t chunk, std::span<const std::byte> bytes,
-                     Hasher& hash) {
+  Result<void> write(std::size_t r, const ChunkBytes& read, std::span<const std::byte> bytes) {
     const PlannedRow& row = plan_.rows[r];
-    hash.add(hash_hex(bytes));
+    hashes_.set(r, read.chunk, hashes_of(read, bytes));
     out_.written_bytes += bytes.size();
-    return sink_.write(r, stored_bytes(row.dtype, chunk * row.chunk_elements), bytes);
-  }
-
-  void end_row(std::size_t r, const Hasher& hash) {
-    out_.hashes[r] = hash.hex();
-    input_hashes_.end_row(plan_.rows[r]);
-    done_[r] = true;
+    return sink_.write(r, stored_bytes(row.dtype, read.chunk * row.chunk_elements), bytes);
   }
 
   const plan::Plan& plan_;
@@ -224,7 +213,7 @@ class Reference {
   std::vector<RowFacts> facts_;
   std::vector<bool> done_;
   std::map<std::pair<std::uint32_t, std::size_t>, Collecting> collecting_;
-  InputHashes input_hashes_;
+  HashLog hashes_;
   std::uint64_t total_bytes_ = 0;
   Outcome out_;
 };

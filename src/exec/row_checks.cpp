@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -67,30 +68,44 @@ Result<void> check_agreement(const plan::Plan& plan, const plan::PlannedRow& row
   return {};
 }
 
-InputHashes::InputHashes(const plan::Plan& plan) {
-  for (const plan::Input& input : plan.inputs) {
-    Hasher& hash = inputs_.emplace_back();
-    for (const SourceFile& file : input.weights->files()) hash.add(file.header_hash);
-  }
+ChunkHashes hashes_of(const ChunkBytes& bytes, std::span<const std::byte> out) {
+  ChunkHashes hashes{hash128(out), {}};
+  for (const std::span<const std::byte> model : bytes.models) hashes.inputs.push_back(hash128(model));
+  if (!bytes.base.empty()) hashes.inputs.push_back(hash128(bytes.base));
+  return hashes;
 }
 
-void InputHashes::add_chunk(const plan::PlannedRow& row, const ChunkBytes& bytes) {
-  const std::size_t count = row.sources.size() + (row.base ? 1 : 0);
-  for (std::size_t k = 0; k < count; ++k) {
-    const plan::Source& source = source_of(row, k);
-    if (seen_.count({source.input, source.tensor}) == 0)
-      inputs_[source.input].add(hash_hex(bytes_of(bytes, k)));
-  }
+HashLog::HashLog(const plan::Plan& plan) : plan_(plan) {
+  for (const plan::PlannedRow& row : plan.rows) chunks_.emplace_back(row.chunks);
 }
 
-void InputHashes::end_row(const plan::PlannedRow& row) {
-  for (const plan::Source& source : row.sources) seen_.emplace(source.input, source.tensor);
-  if (row.base) seen_.emplace(row.base->input, row.base->tensor);
-}
-
-std::vector<std::string> InputHashes::hex() const {
+std::vector<std::string> HashLog::outputs() const {
   std::vector<std::string> all;
-  for (const Hasher& hash : inputs_) all.push_back(hash.hex());
+  for (const auto& row : chunks_) {
+    Hasher hash;
+    for (const ChunkHashes& chunk : row) hash.add(chunk.out);
+    all.push_back(hash.hex());
+  }
+  return all;
+}
+
+std::vector<std::string> HashLog::inputs() const {
+  std::vector<Hasher> hashers(plan_.inputs.size());
+  for (std::size_t i = 0; i < hashers.size(); ++i) {
+    for (const SourceFile& file : plan_.inputs[i].weights->files()) hashers[i].add(file.header_hash);
+  }
+  std::set<std::pair<std::size_t, std::size_t>> seen;
+  for (std::size_t r = 0; r < chunks_.size(); ++r) {
+    const plan::PlannedRow& row = plan_.rows[r];
+    const std::size_t count = row.sources.size() + (row.base ? 1 : 0);
+    for (std::size_t k = 0; k < count; ++k) {
+      const plan::Source& source = source_of(row, k);
+      if (!seen.emplace(source.input, source.tensor).second) continue;
+      for (const ChunkHashes& chunk : chunks_[r]) hashers[source.input].add(chunk.inputs[k]);
+    }
+  }
+  std::vector<std::string> all;
+  for (const Hasher& hash : hashers) all.push_back(hash.hex());
   return all;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <set>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,21 +22,27 @@ Result<void> check_finite(const plan::Plan& plan, const plan::PlannedRow& row,
 Result<void> check_agreement(const plan::Plan& plan, const plan::PlannedRow& row,
                              const ChunkBytes& bytes);
 
-/// Content hashes of the inputs: over each file's header hash and the hashes of the tensors that
-/// were read, in plan order. A tensor that several rows read counts once, with the first.
-class InputHashes {
- public:
-  explicit InputHashes(const plan::Plan& plan);
+/// Hashes of one chunk: of what was written, and of the stored bytes of every input (the models, then the base).
+struct ChunkHashes {
+  Hash128 out;
+  std::vector<Hash128> inputs;
+};
+ChunkHashes hashes_of(const ChunkBytes& bytes, std::span<const std::byte> out);
 
-  /// Adds a chunk of every input of a row, in order of the chunks.
-  void add_chunk(const plan::PlannedRow& row, const ChunkBytes& bytes);
-  void end_row(const plan::PlannedRow& row);
-  std::vector<std::string> hex() const;
+/// Hashes of all chunks of a run, put together when it is over: by output tensor over its chunks; by input over its files' header
+/// hashes and the chunks of the tensors that were read, in plan order. A tensor that several rows read counts once, with the
+/// first. Chunks may come in any order; different chunks from different threads.
+class HashLog {
+ public:
+  explicit HashLog(const plan::Plan& plan);
+
+  void set(std::size_t row, std::uint64_t chunk, ChunkHashes hashes) { chunks_[row][chunk] = std::move(hashes); }
+  std::vector<std::string> outputs() const;
+  std::vector<std::string> inputs() const;
 
  private:
-  std::vector<Hasher> inputs_;
-  std::set<std::pair<std::size_t, std::size_t>>
-      seen_;  ///< Inputs and tensors of rows that have ended.
+  const plan::Plan& plan_;
+  std::vector<std::vector<ChunkHashes>> chunks_;
 };
 
 }  // namespace merganser::exec

@@ -7,6 +7,7 @@
 
 #include "core/cpu.h"
 #include "core/result.h"
+#include "exec/journal.h"
 #include "exec/output_files.h"
 #include "plan/plan.h"
 
@@ -35,8 +36,24 @@ struct Outcome {
 };
 
 /// Runs a plan on one thread, tensor by tensor, each wholly in memory. It defines every byte of a
-/// result: chunks, tiles, the order of sums. Faster executors are tested against it. Errors: io,
-/// not_finite, value_mismatch, arithmetic, interrupted (`progress` said stop).
+/// result: chunks, tiles, the order of sums. The other executor is tested against it.
+/// Errors: io, not_finite, value_mismatch, arithmetic, interrupted (`progress` said stop).
 Result<Outcome> run_reference(const plan::Plan& plan, Sink& sink, Level level, Progress& progress);
+
+struct RunOptions {
+  unsigned threads = 1;            ///< At least 1.
+  std::uint64_t memory_bytes = 0;  ///< For tasks, states and facts: the budget less what the process has already.
+  Level level = Level::baseline;
+  Journal* journal = nullptr;      ///< Told what is done; what it knows already is not done again. May be null.
+};
+
+/// Runs a plan on several threads, chunk by chunk, within a budget. The bytes are those of run_reference for any threads, budget
+/// and interruption; of several errors the first in plan order is reported.
+/// Errors: as run_reference; memory_budget when a single task takes more than the budget.
+Result<Outcome> run(const plan::Plan& plan, Sink& sink, const RunOptions& options, Progress& progress);
+
+/// What `run` needs at the most beside the process as it is, and what it needs at the least.
+std::uint64_t wanted_bytes(const plan::Plan& plan, unsigned threads);
+std::uint64_t least_bytes(const plan::Plan& plan);
 
 }  // namespace merganser::exec

@@ -36,9 +36,16 @@ State StateArrays::whole() {
   return state;
 }
 
-void StateArrays::add_reals(const StateArrays& other) {
+void StateArrays::add_reals(const std::vector<std::vector<double>>& reals) {
   for (std::size_t i = 0; i < reals_.size(); ++i) {
-    for (std::size_t j = 0; j < reals_[i].size(); ++j) reals_[i][j] += other.reals_[i][j];
+    for (std::size_t j = 0; j < reals_[i].size(); ++j) reals_[i][j] += reals[i][j];
+  }
+}
+
+void StateArrays::add_wholes(const StateArrays& other) {
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    if (parts_[i].per_chunk) continue;
+    for (std::size_t j = 0; j < wholes_[i].size(); ++j) wholes_[i][j] += other.wholes_[i][j];
   }
 }
 
@@ -46,11 +53,10 @@ void StateArrays::clear_reals() {
   for (auto& values : reals_) std::fill(values.begin(), values.end(), 0.0);
 }
 
-std::uint64_t StateArrays::bytes() const {
-  std::uint64_t total = 0;
-  for (std::size_t i = 0; i < parts_.size(); ++i)
-    total += 8 * (reals_[i].size() + wholes_[i].size());
-  return total;
+std::uint64_t StateArrays::bytes_of(const std::vector<Part>& parts, std::uint64_t chunks) {
+  std::uint64_t values = 0;
+  for (const Part& part : parts) values += part.count * (part.per_chunk ? chunks : 1);
+  return 8 * values;
 }
 
 }  // namespace merganser::exec

@@ -21,13 +21,15 @@ class StateArrays {
   /// A view of everything, for finishing.
   State whole();
 
-  const std::vector<Part>& parts() const { return parts_; }
-  /// Adds the real parts of `other` to these: the one place where partial sums meet. Callers do it
-  /// in order.
-  void add_reals(const StateArrays& other);
+  const std::vector<std::vector<double>>& reals() const { return reals_; }
+  /// Adds real parts to these: the one place where partial sums meet. Callers do it in order.
+  void add_reals(const std::vector<std::vector<double>>& reals);
   void clear_reals();
+  /// Adds the whole parts of `other` that are not per chunk.
+  void add_wholes(const StateArrays& other);
 
-  std::uint64_t bytes() const;
+  /// Bytes of the arrays that such a state has.
+  static std::uint64_t bytes_of(const std::vector<Part>& parts, std::uint64_t chunks);
 
  private:
   std::vector<Part> parts_;
