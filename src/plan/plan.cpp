@@ -131,16 +131,40 @@ void check_architectures(const Recipe& recipe, const std::vector<Input>& inputs,
   }
 }
 
+bool surveys_model(const Link& link) {
+  return std::any_of(link.stage->surveys.begin(), link.stage->surveys.end(),
+                     [&](const Survey& survey) { return survey.scope(link.row) == Scope::model; });
+}
+
+/// A statistic over the whole model compares numbers of one width: one f64 tensor makes all tensors
+/// of its stage f64.
+void widen_together(Plan& plan) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    std::set<std::uint32_t> wide;
+    for (const PlannedRow& row : plan.rows) {
+      for (const Link& link : row.chain) {
+        if (row.wide && surveys_model(link)) wide.insert(link.row.stage);
+      }
+    }
+    for (PlannedRow& row : plan.rows) {
+      if (row.wide || std::none_of(row.chain.begin(), row.chain.end(), [&](const Link& link) {
+            return surveys_model(link) && wide.count(link.row.stage) != 0;
+          }))
+        continue;
+      row.wide = changed = true;
+      for (Link& link : row.chain) link.row.wide = true;
+    }
+  }
+}
+
 /// A statistic over the whole model has one set of parameters: a gradient on them would mean
 /// nothing.
 void check_model_scope(const Plan& plan, Problems& problems) {
   std::map<std::uint32_t, const Link*> first;
   for (const PlannedRow& row : plan.rows) {
     for (const Link& link : row.chain) {
-      const bool whole =
-          std::any_of(link.stage->surveys.begin(), link.stage->surveys.end(),
-                      [&](const Survey& survey) { return survey.scope(link.row) == Scope::model; });
-      if (!whole) continue;
+      if (!surveys_model(link)) continue;
       const auto [at, fresh] = first.emplace(link.row.stage, &link);
       if (fresh || link.same(at->second->params.get(), link.params.get())) continue;
       problems.add(plan.recipe.method_mark, Code::recipe_conflict,
@@ -261,6 +285,7 @@ Checked<Plan> make(Recipe recipe, std::vector<Input> inputs, const Options& opti
   check_model_scope(plan, problems);
   if (problems.any()) return problems.take();
 
+  widen_together(plan);
   number_chunks(plan);
   if (auto placed = place_rows(plan, options); !placed) return std::move(placed).error();
   plan.config = output_config(plan, *inventory);
