@@ -1,10 +1,32 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
+#include <cstdint>
+#include <type_traits>
 
 /// Small loops that several stages share. They compile at the level of the function that they are
 /// inlined into and take spans that do not overlap where nothing else is said.
 namespace merganser::kernels {
+
+/// The unsigned integer of a floating type's size.
+template <class T>
+using BitsOf = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
+
+/// `value` where `take`, else +0, through a mask of bits. A `?:` whose condition compares floats stays a branch below AVX-512:
+/// the compiler may not compute the side that is not taken, as a trap could show. Masks become vectors at every level.
+template <class T>
+T keep_if(bool take, T value) noexcept {
+  const BitsOf<T> mask = take ? static_cast<BitsOf<T>>(-1) : BitsOf<T>{0};
+  return std::bit_cast<T>(std::bit_cast<BitsOf<T>>(value) & mask);
+}
+
+/// `a` where `take`, else `b`; for the same reason.
+template <class T>
+T choose(bool take, T a, T b) noexcept {
+  const BitsOf<T> mask = take ? static_cast<BitsOf<T>>(-1) : BitsOf<T>{0};
+  return std::bit_cast<T>((std::bit_cast<BitsOf<T>>(a) & mask) | (std::bit_cast<BitsOf<T>>(b) & ~mask));
+}
 
 /// x_i = x_i - base_i, rounded once: a model becomes its delta. Size n each.
 template <class T>
@@ -18,7 +40,7 @@ template <class T>
 void add_base(std::size_t n, T* __restrict delta, const T* __restrict base) noexcept {
   for (std::size_t i = 0; i < n; ++i) {
     const T sum = base[i] + delta[i];
-    delta[i] = delta[i] == 0 ? base[i] : sum;
+    delta[i] = choose(delta[i] == 0, base[i], sum);
   }
 }
 

@@ -121,8 +121,8 @@ void add_agreeing(std::size_t n, const T* x, T weight, const T* sign, T* merged,
   for (std::size_t i = 0; i < n; ++i) {
     const T y = weight * x[i];
     const bool agrees = y * sign[i] > 0;
-    merged[i] += agrees ? y : T{0};
-    weights[i] += agrees ? weight : T{0};
+    merged[i] += kernels::keep_if(agrees, y);
+    weights[i] += kernels::keep_if(agrees, weight);
   }
 }
 
@@ -162,7 +162,7 @@ void vote(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch)
     add_agreeing(n, in.x[k], static_cast<T>(row.of(p.weight, k)), sign, in.out, weights);
   }
   if (p.aggregate == Aggregate::sum || !p.normalize) return;
-  for (std::size_t i = 0; i < n; ++i) in.out[i] /= weights[i] == 0 ? T{1} : weights[i];
+  for (std::size_t i = 0; i < n; ++i) in.out[i] /= kernels::choose(weights[i] == 0, T{1}, weights[i]);
 }
 
 std::size_t scratch_bytes(const Row& row) {

@@ -97,7 +97,7 @@ void count_equals(const Row& row, FactsSoFar facts, const Tile<T>& in, State& st
       state.reals[1][2 * input] += kernels::sum_abs(x, in.n);
       state.reals[1][2 * input + 1] += kernels::sum16(in.n, [&](std::size_t i) {
         const T magnitude = std::abs(x[i]);
-        return static_cast<double>(magnitude > threshold ? magnitude : T{0});
+        return static_cast<double>(kernels::keep_if(magnitude > threshold, magnitude));
       });
     }
   }
