@@ -70,33 +70,57 @@ class Program:
     def merge(self, recipe: recipes.Recipe, *, show: bool = False) -> float:
         return self.run("merge", f"recipes/{recipe.name}.yml", f"merged/{recipe.name}", "--overwrite", show=show)
 
+    def show_recipe(self, recipe: recipes.Recipe) -> None:
+        print(bold(f"$ cat recipes/{recipe.name}.yml"))
+        print((self.folder / "recipes" / f"{recipe.name}.yml").read_text(), flush=True)
+
+
+class Table:
+    """Lines of 80 columns under a heading, each shown as soon as its model is measured."""
+
+    def __init__(self) -> None:
+        alleles = " ".join(f"{allele.removeprefix('HLA-')[:3]:>4}" for allele in peptides.ALLELES)
+        print(bold(f"{'':25}{'mean':>6} {alleles}  {'merge':>7}"), flush=True)
+
+    def add(self, row: Row) -> None:
+        print(self.line(row), flush=True)
+
+    @staticmethod
+    def line(row: Row) -> str:
+        cells = " ".join(f"{row.by_allele[allele]:.2f}".removeprefix("0").rjust(4) for allele in peptides.ALLELES)
+        seconds = f"{row.seconds * 1000:4.0f} ms" if row.seconds is not None else ""
+        mean = f"{peptides.mean_auc(row.by_allele):.4f}".removeprefix("0")
+        return f"{row.title:25}{bold(f'{mean:>6}')} {cells}  {seconds:>7}".rstrip()
+
 
 def merge_peptide_networks(program: Program) -> list[Row]:
     """Base, every recipe's result and the fine-tunes, each on all eight alleles."""
     models = peptides.convert(program.folder / "models")
-    labels = peptides.read_labels()
-    base = peptides.load(models[peptides.BASE])
-    rows = [Row("base", "base (A02:01), untouched", peptides.measure(base, labels))]
     shown = next(recipe for recipe in recipes.RECIPES if recipe.name == "ties")
+    program.show_recipe(shown)
     program.run("plan", f"recipes/{shown.name}.yml", show=True)
+    print()
+    program.merge(shown, show=True)
+
+    heading("AUC on the labels that the networks were published with (0.5 is chance)")
+    labels = peptides.read_labels()
+    rows: list[Row] = []
+    table = Table()
+
+    def add(row: Row) -> None:
+        rows.append(row)
+        table.add(row)
+
+    add(Row("base", "base (A02:01), untouched", peptides.measure(peptides.load(models[peptides.BASE]), labels)))
     for recipe in recipes.RECIPES:
-        seconds = program.merge(recipe, show=recipe is shown)
+        seconds = program.merge(recipe)
         merged = peptides.load(program.folder / "merged" / recipe.name)
-        rows.append(Row(recipe.name, recipe.title, peptides.measure(merged, labels), seconds))
+        add(Row(recipe.name, recipe.title, peptides.measure(merged, labels), seconds))
     own = {
-        allele: peptides.measure(peptides.load(models[allele]), {allele: labels[allele]})[allele] for allele in labels
+        allele: peptides.measure(peptides.load(models[allele]), labels, [allele])[allele] for allele in peptides.ALLELES
     }
-    rows.append(Row("experts", "eight fine-tunes, each on its own", own))
+    add(Row("experts", "experts, each on its own", own))
     return rows
-
-
-def print_table(rows: list[Row]) -> None:
-    alleles = [allele.removeprefix("HLA-")[:3] for allele in peptides.ALLELES]
-    print(bold(f"{'':34}{'mean':>6} {' '.join(f'{allele:>5}' for allele in alleles)}  {'merge':>6}"))
-    for row in rows:
-        cells = " ".join(f"{row.by_allele[allele]:5.3f}" for allele in peptides.ALLELES)
-        seconds = f"{row.seconds * 1000:4.0f}ms" if row.seconds is not None else ""
-        print(f"{row.title:34}{peptides.mean_auc(row.by_allele):6.4f} {cells}  {seconds:>6}".rstrip())
 
 
 def disagreements(rows: list[Row]) -> list[str]:
@@ -112,6 +136,7 @@ def merge_minilm(program: Program) -> None:
     published.minilm_models(program.folder / "models")
     program.run("diff", "models/minilm", "models/minilm-tuned", show=True)
     for recipe in recipes.MINILM_RECIPES:
+        print()
         program.merge(recipe, show=True)
 
 
@@ -122,8 +147,6 @@ def demonstrate(program: Program) -> list[str]:
         recipes.write(recipe, program.folder / "recipes")
     heading("Eight published fine-tunes of one network (mhcnuggets 2.4.1): which peptides does an allele bind?")
     rows = merge_peptide_networks(program)
-    heading("AUC on the labels that the networks were published with (0.5 is chance)")
-    print_table(rows)
     heading("A sentence encoder and its published fine-tune (all-MiniLM-L6-v2), for transformers to load")
     merge_minilm(program)
     return disagreements(rows)

@@ -68,35 +68,41 @@ def convert(folder: Path) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Labels:
-    """Peptides of one allele, longest first: codes [n, LONGEST] (-1 beyond the end), lengths [n], binds [n]."""
+    """The distinct peptides, longest first: codes [n, LONGEST] (-1 beyond the end), lengths [n]; and what was measured.
+
+    measured[allele] = (rows of the peptides [m], whether each binds [m]); most peptides were tried on several alleles.
+    """
 
     codes: np.ndarray
     lengths: np.ndarray
-    binds: np.ndarray
+    measured: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def read_labels() -> dict[str, Labels]:
-    """The package's own measurements for each of ALLELES: every row with a peptide of at most LONGEST letters."""
-    rows: dict[str, list[tuple[str, float]]] = {allele: [] for allele in ALLELES}
+def read_labels() -> Labels:
+    """The package's own measurements for ALLELES: every row with a peptide of at most LONGEST letters."""
+    found: dict[str, list[tuple[str, float]]] = {allele: [] for allele in ALLELES}
     table = "mhcnuggets/data/production/mhcI/curated_training_data.csv"
     with zipfile.ZipFile(fetch(MHCNUGGETS)) as archive, archive.open(table) as file:
         for row in csv.DictReader(io.TextIOWrapper(file, "utf-8")):
             allele = row["mhc"].replace("*", "")  # the table writes HLA-A*02:01, the files HLA-A02:01
-            if allele in rows and len(row["peptide"]) <= LONGEST:
-                rows[allele].append((row["peptide"], float(row["IC50(nM)"])))
-    return {allele: _encode(found) for allele, found in rows.items()}
-
-
-def _encode(rows: list[tuple[str, float]]) -> Labels:
-    rows = sorted(rows, key=lambda row: -len(row[0]))
-    codes = np.full((len(rows), LONGEST), -1, np.int8)
-    for line, (peptide, _) in zip(codes, rows, strict=True):
+            if allele in found and len(row["peptide"]) <= LONGEST:
+                found[allele].append((row["peptide"], float(row["IC50(nM)"])))
+    distinct = sorted({peptide for rows in found.values() for peptide, _ in rows}, key=lambda text: (-len(text), text))
+    codes = np.full((len(distinct), LONGEST), -1, np.int8)
+    for line, peptide in zip(codes, distinct, strict=True):
         line[: len(peptide)] = [RESIDUES.index(letter) for letter in peptide]
-    binds = np.array([ic50 <= BINDS_BELOW_NM for _, ic50 in rows])
-    return Labels(codes, np.array([len(peptide) for peptide, _ in rows]), binds)
+    row_of = {peptide: row for row, peptide in enumerate(distinct)}
+    measured = {
+        allele: (
+            np.array([row_of[peptide] for peptide, _ in rows]),
+            np.array([ic50 <= BINDS_BELOW_NM for _, ic50 in rows]),
+        )
+        for allele, rows in found.items()
+    }
+    return Labels(codes, np.array([len(peptide) for peptide in distinct]), measured)
 
 
-def scores(model: Tensors, labels: Labels) -> np.ndarray:
+def scores(model: Tensors, codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """The network's output per peptide, before the last sigmoid (which keeps the order, all that AUC looks at).
 
     A residue enters as 0.9 at its own place and 0.005 at the twenty others, so its share of the gates is one row of a
@@ -104,12 +110,12 @@ def scores(model: Tensors, labels: Labels) -> np.ndarray:
     """
     kernel, recurrent = model["lstm.kernel"], model["lstm.recurrent_kernel"]
     table = 0.895 * kernel + 0.005 * kernel.sum(axis=0) + model["lstm.bias"]
-    hidden = np.zeros((len(labels.codes), 64), np.float32)
+    hidden = np.zeros((len(codes), 64), np.float32)
     cell = np.zeros_like(hidden)
     for step in range(LONGEST):
-        running = int(np.count_nonzero(labels.lengths > step))
+        running = int(np.count_nonzero(lengths > step))
         gates = hidden[:running] @ recurrent
-        gates += table[labels.codes[:running, step]]
+        gates += table[codes[:running, step]]
         keep = np.clip(0.2 * gates[:, :128] + 0.5, 0, 1)  # hard sigmoid; gate order is input, forget, cell, output
         out = np.clip(0.2 * gates[:, 192:] + 0.5, 0, 1)
         cell[:running] = keep[:, 64:] * cell[:running] + keep[:, :64] * np.tanh(gates[:, 128:192])
@@ -131,9 +137,12 @@ def load(model: Path) -> Tensors:
     return load_file(model / "model.safetensors" if model.is_dir() else model)
 
 
-def measure(model: Tensors, labels: dict[str, Labels]) -> dict[str, float]:
-    """AUC of one model on each allele."""
-    return {allele: auc(scores(model, table), table.binds) for allele, table in labels.items()}
+def measure(model: Tensors, labels: Labels, alleles: list[str] = ALLELES) -> dict[str, float]:
+    """AUC of one model on each of the alleles."""
+    asked = np.unique(np.concatenate([labels.measured[allele][0] for allele in alleles]))
+    score = np.full(len(labels.codes), np.nan, np.float32)
+    score[asked] = scores(model, labels.codes[asked], labels.lengths[asked])
+    return {allele: auc(score[rows], binds) for allele, (rows, binds) in labels.measured.items() if allele in alleles}
 
 
 def mean_auc(by_allele: dict[str, float]) -> float:

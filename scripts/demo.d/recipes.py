@@ -38,7 +38,7 @@ RECIPES = [
         for value in (0.125, 0.2, 0.3, 0.5)
     ),
     Recipe("ties", "TIES", _merge("ties", parameters="{density: 0.2, lambda: 1}")),
-    Recipe("ties-paper", "TIES, the paper's variant", _merge("ties", parameters="{variant: paper}")),
+    Recipe("ties-paper", "TIES, variant: paper", _merge("ties", parameters="{variant: paper}")),
     Recipe("dare-ties", "DARE-TIES", _merge("dare_ties", parameters="{density: 0.5, lambda: 0.3}", seed="7")),
     Recipe("magmax", "MagMax", _merge("magmax", parameters="{lambda: 0.5}")),
     Recipe(

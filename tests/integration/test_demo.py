@@ -32,12 +32,12 @@ def test_a_file_with_another_hash_is_refused(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.fixture(scope="module")
-def labels() -> dict[str, peptides.Labels]:
+def labels() -> peptides.Labels:
     return fetched(peptides.read_labels)
 
 
 @pytest.fixture(scope="module")
-def networks(labels: dict[str, peptides.Labels], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def networks(labels: peptides.Labels, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the demo's recipes find their models."""
     folder = tmp_path_factory.mktemp("demo")
     peptides.convert(folder / "models")
@@ -47,13 +47,13 @@ def networks(labels: dict[str, peptides.Labels], tmp_path_factory: pytest.TempPa
     return folder
 
 
-def test_reads_every_label(labels: dict[str, peptides.Labels]) -> None:
-    assert sum(len(table.binds) for table in labels.values()) == 52636
+def test_reads_every_label(labels: peptides.Labels) -> None:
+    assert sum(len(rows) for rows, _ in labels.measured.values()) == 52636
 
 
 @pytest.mark.parametrize("name", ["average", "task-0.3"])
 def test_merges_measure_as_published_arithmetic_does(
-    run: Run, networks: Path, labels: dict[str, peptides.Labels], name: str
+    run: Run, networks: Path, labels: peptides.Labels, name: str
 ) -> None:
     done = run("merge", f"recipes/{name}.yml", f"merged/{name}", cwd=networks)
     assert done.returncode == 0, done.stderr
