@@ -72,8 +72,9 @@ class [[nodiscard]] Result<void> {
 template <class T>
 class [[nodiscard]] Checked {
  public:
-  Checked(T value) : value_(std::move(value)) {}                     // NOLINT
-  Checked(std::vector<Error> errors) : errors_(std::move(errors)) {  // NOLINT
+  Checked(T value) : value_(std::move(value)) {}                        // NOLINT
+  Checked(std::vector<Error> errors, std::vector<Error> warnings = {})  // NOLINT
+      : errors_(std::move(errors)), warnings_(std::move(warnings)) {
     MERGANSER_ASSERT(!errors_.empty(), "a failed Checked without errors");
   }
   Checked(Error error) { errors_.push_back(std::move(error)); }  // NOLINT
@@ -85,10 +86,13 @@ class [[nodiscard]] Checked {
   T* operator->() { return &*value_; }
   const T* operator->() const { return &*value_; }
   const std::vector<Error>& errors() const { return errors_; }
+  /// What else was noticed beside the errors; a good value carries its own.
+  const std::vector<Error>& warnings() const { return warnings_; }
 
  private:
   std::optional<T> value_;
   std::vector<Error> errors_;
+  std::vector<Error> warnings_;
 };
 
 }  // namespace merganser

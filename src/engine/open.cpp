@@ -1,5 +1,6 @@
 #include "engine/open.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/file.h"
@@ -11,25 +12,12 @@ namespace {
 
 constexpr std::uint64_t kRecipeBytes = 16'000'000;
 
-std::vector<std::string> parameter_names(const Method& method) {
-  std::vector<std::string> names;
-  for (const Field& field : method.fields.list) names.emplace_back(field.name);
-  if (!method.fields.variants.empty()) names.emplace_back("variant");
-  return names;
-}
-
 /// What recipes may speak of, from the registry.
 const recipe::Vocabulary& vocabulary() {
   static const recipe::Vocabulary known = [] {
     recipe::Vocabulary v;
-    for (const Method* method : methods::methods()) {
-      v.methods.emplace_back(method->name);
-      v.parameters.emplace(method->name, parameter_names(*method));
-    }
-    for (const Method* step : methods::steps()) {
-      v.steps.emplace_back(step->name);
-      v.step_parameters.emplace(step->name, parameter_names(*step));
-    }
+    for (const Method* method : methods::methods()) v.methods.emplace(method->name, method->fields);
+    for (const Method* step : methods::steps()) v.steps.emplace(step->name, step->fields);
     return v;
   }();
   return known;
@@ -46,12 +34,40 @@ Result<std::shared_ptr<const Checkpoint>> view_of(
   return std::shared_ptr<const Checkpoint>(std::move(view));
 }
 
-Error placed(Error error, const recipe::Recipe& recipe, const recipe::Mark& mark) {
-  if (error.code == Code::model_not_found || error.file.empty()) {
-    error.file = recipe.file;
-    error.line = mark.line;
-    error.column = mark.column;
+/// Whatever lies beside a path that is not there and is called nearly so, as the recipe would write
+/// it.
+std::string near_path(const std::string& path) {
+  const std::filesystem::path missing(path);
+  const std::filesystem::path folder = missing.parent_path();
+  std::vector<std::string> names;
+  std::error_code failure;
+  std::filesystem::directory_iterator at(folder.empty() ? "." : folder, failure);
+  for (const std::filesystem::directory_iterator end; !failure && at != end;
+       at.increment(failure)) {
+    names.push_back(at->path().filename().string());
   }
+  // The order of a folder is the file system's business.
+  std::sort(names.begin(), names.end());
+  const std::string near = recipe::nearest(missing.filename().string(), names);
+  return near.empty() ? "" : (folder / near).string();
+}
+
+/// An error about a model that is not there gets the place that names it; others name their file.
+Error placed(Error error, const recipe::Recipe& recipe, const recipe::Input& input) {
+  if (error.code == Code::model_not_found) {
+    std::error_code failure;
+    error.message = "model \"" + input.ref.text() + "\": " + error.message;
+    error.subject = input.ref.text();
+    if (!std::filesystem::exists(input.ref.path, failure)) {
+      const std::string near = near_path(input.ref.path);
+      if (!near.empty()) error.hint = "did you mean \"" + near + "\"?";
+    }
+  } else if (!error.file.empty()) {
+    return error;
+  }
+  error.file = recipe.file;
+  error.line = input.ref.mark.line;
+  error.column = input.ref.mark.column;
   return error;
 }
 
@@ -87,14 +103,14 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
     if (model == nullptr) {
       auto found = formats::open_model(wanted.ref.path, {.lenient = options.lenient});
       if (!found) {
-        errors.push_back(placed(std::move(found).error(), recipe, wanted.ref.mark));
+        errors.push_back(placed(std::move(found).error(), recipe, wanted));
         continue;
       }
       model = std::make_shared<const formats::Model>(*std::move(found));
     }
     auto weights = view_of(wanted, model);
     if (!weights) {
-      errors.push_back(placed(std::move(weights).error(), recipe, wanted.ref.mark));
+      errors.push_back(placed(std::move(weights).error(), recipe, wanted));
       continue;
     }
     plan::Input input{wanted.name, model, *std::move(weights), {}};
@@ -110,15 +126,18 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
 Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out,
                               const Options& options) {
   if (options.strict && !recipe.warnings.empty()) return recipe.warnings;
+  const std::vector<Error> warnings = recipe.warnings;
   auto inputs = open_inputs(recipe, options);
-  if (!inputs) return inputs.errors();
+  if (!inputs) return {inputs.errors(), warnings};
   auto plan = plan::make(std::move(recipe), *std::move(inputs),
                          {.allow_crimes = options.allow_crimes,
                           .single_file = is_single_file(out),
                           .shard_size = options.shard_bytes,
                           .seed = options.seed,
+                          .only_tensor = options.only_tensor,
                           .version = std::string(version())});
-  if (!plan || !options.strict || plan->disagreements.empty()) return plan;
+  if (!plan) return {plan.errors(), warnings};
+  if (!options.strict || plan->disagreements.empty()) return plan;
   std::vector<Error> errors;
   for (const plan::Disagreement& d : plan->disagreements) {
     errors.push_back({.code = Code::disagreement,

@@ -17,10 +17,11 @@ std::vector<Problem> to_problems(const std::vector<Error>& errors);
 Status status_of(const std::vector<Error>& errors);
 
 template <class T>
-Answer<T> failed(std::vector<Error> errors) {
+Answer<T> failed(const std::vector<Error>& errors, const std::vector<Error>& warnings = {}) {
   Answer<T> answer;
   answer.status = status_of(errors);
   answer.problems = to_problems(errors);
+  answer.notes = to_problems(warnings);
   return answer;
 }
 
@@ -35,9 +36,11 @@ Answer<T> failed(Error error) {
 /// failed Answer<Report>.
 #define MERGANSER_ANSWER(Report, decl, expr) \
   MERGANSER_ANSWER_2_(MERGANSER_TRY_CAT_(answer_value_, __LINE__), Report, decl, expr)
-#define MERGANSER_ANSWER_2_(name, Report, decl, expr)                                          \
-  auto name = (expr);                                                                          \
-  if (!name) return ::merganser::engine::failed<Report>(::merganser::engine::errors_of(name)); \
+#define MERGANSER_ANSWER_2_(name, Report, decl, expr)                                   \
+  auto name = (expr);                                                                   \
+  if (!name)                                                                            \
+    return ::merganser::engine::failed<Report>(::merganser::engine::errors_of(name),    \
+                                               ::merganser::engine::warnings_of(name)); \
   decl = *std::move(name)
 
 namespace merganser::engine {
@@ -49,6 +52,14 @@ std::vector<Error> errors_of(const Result<T>& result) {
 template <class T>
 std::vector<Error> errors_of(const Checked<T>& checked) {
   return checked.errors();
+}
+template <class T>
+std::vector<Error> warnings_of(const Result<T>& /*result*/) {
+  return {};
+}
+template <class T>
+std::vector<Error> warnings_of(const Checked<T>& checked) {
+  return checked.warnings();
 }
 
 }  // namespace merganser::engine

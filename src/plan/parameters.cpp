@@ -1,33 +1,13 @@
 #include "plan/parameters.h"
 
 #include <charconv>
-#include <cmath>
 
 #include <fmt/format.h>
 
+#include "recipe/accept.h"
+
 namespace merganser::plan {
 namespace {
-
-recipe::Want want_of(Kind kind) {
-  switch (kind) {
-    case Kind::real:
-      return recipe::Want::real;
-    case Kind::integer:
-      return recipe::Want::integer;
-    case Kind::boolean:
-      return recipe::Want::boolean;
-    default:
-      return recipe::Want::text;
-  }
-}
-
-std::string options_text(const Field& field) {
-  std::string text;
-  for (const char* option : field.options) {
-    if (option != nullptr) text += (text.empty() ? "" : ", ") + std::string(option);
-  }
-  return text;
-}
 
 std::optional<double> option_index(const Field& field, const std::string& word) {
   for (std::size_t i = 0; i < field.options.size(); ++i) {
@@ -44,23 +24,6 @@ Value preset_value(const Field& field, const std::string& text) {
   double number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
-}
-
-std::string range_text(const Field& field) {
-  std::string text;
-  if (std::isfinite(field.low))
-    text += fmt::format("{} {}", field.low_open ? "above" : "at least", field.low);
-  if (std::isfinite(field.high)) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : " and ",
-                        field.high_open ? "below" : "at most", field.high);
-  }
-  return text;
-}
-
-bool in_range(const Field& field, double value) {
-  const bool low = field.low_open ? value > field.low : value >= field.low;
-  const bool high = field.high_open ? value < field.high : value <= field.high;
-  return (low || !std::isfinite(field.low)) && (high || !std::isfinite(field.high));
 }
 
 std::string value_text(const Field& field, const Value& value) {
@@ -92,6 +55,11 @@ Parameters::Parameters(const recipe::Recipe& recipe, const std::vector<Input>& i
 void Parameters::report(Error error) {
   failed_ = true;
   problems_.add(std::move(error));
+}
+
+void Parameters::report(const recipe::Mark& mark, Error error) {
+  report(mark, error.code, std::move(error.message), std::move(error.hint),
+         std::move(error.subject));
 }
 
 void Parameters::report(const recipe::Mark& mark, Code code, std::string message, std::string hint,
@@ -138,7 +106,7 @@ bool Parameters::reaches_unlisted_base(const Method& method, const Item& item,
   for (const Field& field : method.fields.list) {
     if (!field.per_model || field.absent != Absent::error) continue;
     const auto found =
-        recipe::lookup(levels, field.name, want_of(field.kind), subject, recipe_.file);
+        recipe::lookup(levels, field.name, recipe::want_of(field.kind), subject, recipe_.file);
     return found && found->has_value();
   }
   return false;
@@ -184,7 +152,7 @@ std::optional<Resolved> Parameters::resolve(const Request& request) {
         if (const auto found = level->find(error.subject); found != level->end())
           mark = found->second.mark;
       }
-      report(mark, error.code, error.message, error.hint, error.subject);
+      report(mark, std::move(error));
       return std::nullopt;
     }
   }
@@ -198,24 +166,17 @@ void Parameters::apply_variant(const Request& request, void* params,
       recipe::lookup(request.shared, "variant", recipe::Want::text, request.subject, recipe_.file);
   if (!found) return report(found.error());
   if (!found->has_value()) return;
-  const std::string name = std::get<std::string>((*found)->value);
-  std::string known;
-  for (const Variant& variant : request.method.fields.variants) {
-    known += (known.empty() ? "" : ", ") + std::string(variant.name);
-    if (name != variant.name) continue;
-    for (const Preset& p : variant.presets) {
-      preset.emplace(p.field, p.value);
-      const Field* field = request.method.fields.find(p.field);
-      MERGANSER_ASSERT(field != nullptr, "a variant presets a field that does not exist");
-      for (std::size_t input = 0; input < (field->per_model ? inputs_.size() : 1); ++input) {
-        field->set(params, input, inputs_.size(), preset_value(*field, p.value));
-      }
+  auto variant = recipe::find_variant(request.method.fields, request.method.name,
+                                      std::get<std::string>((*found)->value));
+  if (!variant) return report((*found)->mark, std::move(variant).error());
+  for (const Preset& p : (*variant)->presets) {
+    preset.emplace(p.field, p.value);
+    const Field* field = request.method.fields.find(p.field);
+    MERGANSER_ASSERT(field != nullptr, "a variant presets a field that does not exist");
+    for (std::size_t input = 0; input < (field->per_model ? inputs_.size() : 1); ++input) {
+      field->set(params, input, inputs_.size(), preset_value(*field, p.value));
     }
-    return;
   }
-  report((*found)->mark, Code::recipe_value,
-         fmt::format("`{}` has no variant `{}`", request.method.name, name),
-         known.empty() ? "it has one form only" : "variants: " + known, "variant");
 }
 
 recipe::Subject Parameters::subject_of(const recipe::Subject& output,
@@ -236,8 +197,8 @@ void Parameters::fill(const Request& request, const Field& field, void* params, 
     return is_preset ? std::string("variant") : std::string("default");
   };
   if (!field.per_model || request.step) {
-    auto found = recipe::lookup(request.shared, field.name, want_of(field.kind), request.subject,
-                                recipe_.file);
+    auto found = recipe::lookup(request.shared, field.name, recipe::want_of(field.kind),
+                                request.subject, recipe_.file);
     if (!found) return report(found.error());
     if (found->has_value()) {
       if (!store(request, field, params, 0, (*found)->value, (*found)->mark)) return;
@@ -256,7 +217,7 @@ void Parameters::fill(const Request& request, const Field& field, void* params, 
   for (const Candidate* model : request.models) {
     Levels levels = request.shared;
     if (model->source != nullptr) levels.insert(levels.begin(), &model->source->parameters);
-    auto found = recipe::lookup(levels, field.name, want_of(field.kind),
+    auto found = recipe::lookup(levels, field.name, recipe::want_of(field.kind),
                                 subject_of(request.subject, *model), recipe_.file);
     if (!found) return report(found.error());
     if (!found->has_value()) {
@@ -278,29 +239,14 @@ void Parameters::fill(const Request& request, const Field& field, void* params, 
 }
 
 bool Parameters::store(const Request& request, const Field& field, void* params, std::size_t input,
-                       const recipe::Value& value, const recipe::Mark& mark) {
-  if (field.kind == Kind::choice) {
-    const std::string word = std::get<std::string>(value);
-    const auto index = option_index(field, word);
-    if (!index) {
-      report(mark, Code::recipe_value,
-             fmt::format("`{}` is no `{}` of `{}`", word, field.name, request.method.name),
-             "choose one of: " + options_text(field), field.name);
-      return false;
-    }
-    field.set(params, input, inputs_.size(), *index);
-    return true;
+                       const Value& value, const recipe::Mark& mark) {
+  auto accepted = recipe::accept(field, request.method.name, value);
+  if (accepted) {
+    field.set(params, input, inputs_.size(), *accepted);
+  } else {
+    report(mark, std::move(accepted).error());
   }
-  if (const double* number = std::get_if<double>(&value);
-      number != nullptr && !in_range(field, *number)) {
-    report(mark, Code::recipe_value,
-           fmt::format("`{}` of `{}` must be {}, not {}", field.name, request.method.name,
-                       range_text(field), *number),
-           "", field.name);
-    return false;
-  }
-  field.set(params, input, inputs_.size(), value);
-  return true;
+  return static_cast<bool>(accepted);
 }
 
 void Parameters::fill_names(const Request& request, const Field& field, void* params) {

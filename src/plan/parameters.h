@@ -49,13 +49,14 @@ class Parameters {
   void fill(const Request& request, const Field& field, void* params, Resolved& out,
             const std::map<std::string, std::string>& preset);
   bool store(const Request& request, const Field& field, void* params, std::size_t input,
-             const recipe::Value& value, const recipe::Mark& mark);
+             const Value& value, const recipe::Mark& mark);
   void fill_names(const Request& request, const Field& field, void* params);
   recipe::Subject subject_of(const recipe::Subject& output, const Candidate& model) const;
   void show(const Request& request, const Field& field, const void* params, std::size_t input,
             const std::string& from, Resolved& out) const;
   std::string place_text(const recipe::Mark& mark) const;
   void report(Error error);
+  void report(const recipe::Mark& mark, Error error);
   void report(const recipe::Mark& mark, Code code, std::string message, std::string hint = "",
               std::string subject = "");
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "recipe/accept.h"
 #include "recipe/names.h"
 #include "recipe/reader.h"
 #include "recipe/values.h"
@@ -142,9 +143,9 @@ class Setter {
          const Vocabulary& vocabulary, Problems& problems)
       : path_(path), value_(std::move(value)), place_{{}, index}, problems_(problems) {
     if (const Entry* base = document.find("base_model")) base_ = path_of(base->value);
-    const auto parameters = vocabulary.parameters.find(method_of(document));
-    if (parameters != vocabulary.parameters.end()) parameters_ = &parameters->second;
-    steps_ = &vocabulary.step_parameters;
+    const auto method = vocabulary.methods.find(method_of(document));
+    if (method != vocabulary.methods.end()) parameters_ = parameter_names(method->second);
+    steps_ = &vocabulary.steps;
   }
 
   void set(Node& node, Level level, std::size_t at) {
@@ -228,8 +229,9 @@ class Setter {
     } else if (level == Level::step) {
       const Entry* step = map.find("step");
       const auto own = step ? steps_->find(step->value.scalar.text) : steps_->end();
-      if (own != steps_->end() && key != "step" && !contains(own->second, key))
-        return refuse_key(level, own->second, at);
+      const bool checked = own != steps_->end() && key != "step";
+      const auto names = checked ? parameter_names(own->second) : std::vector<std::string>{};
+      if (checked && !contains(names, key)) return refuse_key(level, names, at);
     } else if (level == Level::modules && !map.find(key)) {
       std::vector<std::string> names;
       for (const Entry& entry : map.entries) names.push_back(entry.key);
@@ -281,8 +283,8 @@ class Setter {
   Place place_;
   Problems& problems_;
   std::string base_;
-  const std::vector<std::string>* parameters_ = nullptr;
-  const std::map<std::string, std::vector<std::string>>* steps_ = nullptr;
+  std::optional<std::vector<std::string>> parameters_;
+  const std::map<std::string, Fields>* steps_ = nullptr;
   bool refused_ = false;
 };
 

@@ -82,7 +82,13 @@ Checked<std::vector<Recipe>> parse(std::string text, std::string file, const Voc
     recipes.push_back(std::move(recipe));
   }
   check_documents(recipes, documents, problems);
-  if (problems.count() > 0) return problems.take_errors();
+  if (problems.count() > 0) {
+    std::vector<Error> warnings;
+    for (Recipe& recipe : recipes) {
+      for (Error& warning : recipe.warnings) warnings.push_back(std::move(warning));
+    }
+    return {problems.take_errors(), std::move(warnings)};
+  }
 
   const std::string resolved =
       escape_variables(overrides.set.empty() ? expanded.text : write_yaml(documents));

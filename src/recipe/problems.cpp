@@ -1,6 +1,7 @@
 #include "recipe/problems.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 namespace merganser::recipe {
@@ -12,6 +13,12 @@ void sort_by_place(std::vector<Error>& errors) {
   std::stable_sort(errors.begin(), errors.end(), [](const Error& a, const Error& b) {
     return std::tie(a.line, a.column) < std::tie(b.line, b.column);
   });
+}
+
+/// An alias, or a `--set` of many models, brings the same mistake to several places of the tree.
+void drop_repeated(std::vector<Error>& errors) {
+  std::set<std::string> seen;
+  std::erase_if(errors, [&](const Error& error) { return !seen.insert(error.text()).second; });
 }
 
 }  // namespace
@@ -57,6 +64,7 @@ void Problems::warn_unknown_keys(const Node& map, const std::vector<std::string>
 
 std::vector<Error> Problems::take_errors() {
   sort_by_place(errors_);
+  drop_repeated(errors_);
   if (errors_.size() > kMost) {
     const std::size_t more = errors_.size() - kMost;
     errors_.resize(kMost);
@@ -70,6 +78,7 @@ std::vector<Error> Problems::take_errors() {
 
 std::vector<Error> Problems::take_warnings() {
   sort_by_place(warnings_);
+  drop_repeated(warnings_);
   return std::move(warnings_);
 }
 

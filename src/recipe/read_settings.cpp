@@ -3,6 +3,7 @@
 
 #include <re2/re2.h>
 
+#include "recipe/accept.h"
 #include "recipe/values.h"
 
 namespace merganser::recipe {
@@ -176,7 +177,40 @@ void read_conditional(const std::string& name, const Node& map, Setting& setting
   setting.cases.push_back(std::move(one));
 }
 
+/// The scalars that give a setting its values: of conditionals their `value`, not their rule.
+template <class Use>
+void each_value(const Node& setting, const Use& use) {
+  if (setting.is_scalar()) {
+    use(setting);
+  } else if (setting.is_list()) {
+    for (const Node& item : setting.items) each_value(item, use);
+  } else if (const Entry* value = setting.find("value")) {
+    each_value(value->value, use);
+  }
+}
+
+void report_at(const Place& place, Error error, Problems& problems) {
+  problems.error(error.code, place, std::move(error.message), std::move(error.hint),
+                 std::move(error.subject));
+}
+
 }  // namespace
+
+void check_values(const Node& setting, const Field& field, const std::string& owner,
+                  Problems& problems) {
+  each_value(setting, [&](const Node& node) {
+    if (auto value = read_value(node.scalar, field, owner); !value)
+      report_at(node.place, std::move(value).error(), problems);
+  });
+}
+
+void check_variants(const Node& setting, const Fields& fields, const std::string& owner,
+                    Problems& problems) {
+  each_value(setting, [&](const Node& node) {
+    if (auto variant = find_variant(fields, owner, node.scalar.text); !variant)
+      report_at(node.place, std::move(variant).error(), problems);
+  });
+}
 
 std::optional<Rule> read_rule(const Node& node, RuleFor use, Problems& problems) {
   const bool takes = use == RuleFor::keep;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 
+#include "recipe/accept.h"
 #include "recipe/names.h"
 #include "recipe/values.h"
 
@@ -37,6 +38,12 @@ const Entry* filled(const Node& map, std::string_view key) {
              : entry;
 }
 
+std::vector<std::string> names_of(const std::map<std::string, Fields>& known) {
+  std::vector<std::string> names;
+  for (const auto& [name, fields] : known) names.push_back(name);
+  return names;
+}
+
 bool same(const std::vector<Rename>& a, const std::vector<Rename>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Rename& x, const Rename& y) {
     return x.match == y.match && x.to == y.to;
@@ -67,7 +74,8 @@ class Reader {
     recipe_.parameters = read_parameters(root_);
     recipe_.prepare = read_steps("prepare");
     recipe_.finish = read_steps("finish");
-    check_prepare_has_base();
+    check_steps_have_base("prepare", recipe_.prepare);
+    check_steps_have_base("finish", recipe_.finish);
     read_rules();
     read_dtypes();
     read_output();
@@ -78,6 +86,10 @@ class Reader {
   }
 
  private:
+  /// Whose parameter is read, and whether it stands beside one model or above several.
+  enum class Owner { method, step };
+  enum class Level { shared, model };
+
   /// A slice's own base, added to the inputs after all entries.
   struct OwnBase {
     std::size_t module, slice;
@@ -102,8 +114,8 @@ class Reader {
     if (!name) return;
     recipe_.method = *name;
     const auto& known = vocabulary_.methods;
-    if (known.empty() || std::find(known.begin(), known.end(), *name) != known.end()) return;
-    const std::string near = suggest(*name, known);
+    if (known.empty() || known.contains(*name)) return;
+    const std::string near = suggest(*name, names_of(known));
     problems_.error(Code::unknown_method, method->value.place, "unknown method \"" + *name + "\"",
                     near.empty() ? "merganser methods lists them" : near, *name);
   }
@@ -227,7 +239,7 @@ class Reader {
       warn_unknown_model_keys(item, in_slice);
       Source source;
       source.mark = item.place.mark;
-      source.parameters = read_parameters(item);
+      source.parameters = read_parameters(item, Level::model);
       if (in_slice) source.layer_range = read_layer_range(item);
       note(item, "adapters", in_slice ? "sources[].adapters" : "models[].adapters");
       std::vector<Rename> rename;
@@ -251,13 +263,10 @@ class Reader {
   /// belongs.
   void warn_unknown_model_keys(const Node& item, bool in_slice) {
     const auto& known = in_slice ? keys::kSource : keys::kModel;
-    const auto parameters = vocabulary_.parameters.find(recipe_.method);
+    const auto method = vocabulary_.methods.find(recipe_.method);
     for (const Entry& entry : item.entries) {
       if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
-      const bool parameter = parameters != vocabulary_.parameters.end() &&
-                             std::find(parameters->second.begin(), parameters->second.end(),
-                                       entry.key) != parameters->second.end();
-      if (parameter) {
+      if (method != vocabulary_.methods.end() && method->second.find(entry.key) != nullptr) {
         problems_.warn(
             entry.place, "\"" + entry.key + "\" does nothing here, it is a parameter",
             "parameters: {" + entry.key + ": " +
@@ -415,63 +424,74 @@ class Reader {
 
   // Parameters, steps and rules
 
-  Settings read_parameters(const Node& map) {
+  Settings read_parameters(const Node& map, Level level = Level::shared) {
     const Entry* parameters = given(map, "parameters");
     if (!parameters) return {};
-    return read_settings(*parameters, recipe_.method, vocabulary_.parameters, "method");
-  }
-
-  Settings read_settings(const Entry& parameters, const std::string& owner,
-                         const std::map<std::string, std::vector<std::string>>& known,
-                         const std::string& kind) {
-    if (!parameters.value.is_map()) {
+    if (!parameters->value.is_map()) {
       problems_.error(
-          Code::recipe_value, parameters.value.place,
-          parameters.key + " must be a map, found " + std::string(parameters.value.kind_name()),
-          parameters.key + ": {weight: 0.5}");
+          Code::recipe_value, parameters->value.place,
+          parameters->key + " must be a map, found " + std::string(parameters->value.kind_name()),
+          parameters->key + ": {weight: 0.5}");
       return {};
     }
     Settings settings;
-    for (const Entry& entry : parameters.value.entries)
-      read_one(entry, owner, known, kind, settings);
+    for (const Entry& entry : parameters->value.entries)
+      read_one(entry, recipe_.method, Owner::method, level, settings);
     return settings;
   }
 
-  void read_one(const Entry& entry, const std::string& owner,
-                const std::map<std::string, std::vector<std::string>>& known,
-                const std::string& kind, Settings& into) {
-    warn_unknown_parameter(entry, owner, known, kind);
-    if (auto setting = read_setting(entry.key, entry.value, problems_))
-      into[entry.key] = *std::move(setting);
+  void read_one(const Entry& entry, const std::string& owner, Owner kind, Level level,
+                Settings& into) {
+    const std::size_t before = problems_.count();
+    auto setting = read_setting(entry.key, entry.value, problems_);
+    if (setting) into[entry.key] = *std::move(setting);
+    const auto& known = kind == Owner::method ? vocabulary_.methods : vocabulary_.steps;
+    const auto own = known.find(owner);
+    if (own == known.end()) return;
+    const Fields& fields = own->second;
+    const Field* field = fields.find(entry.key);
+    const bool variant = field == nullptr && entry.key == "variant";
+    if (field == nullptr && !variant) {
+      warn_unknown_parameter(entry, owner, fields, kind);
+    } else if (field != nullptr && field->set == nullptr) {
+      // Accepted because recipes carry it; it changes nothing.
+    } else if (level == Level::model && (variant || !field->per_model)) {
+      problems_.warn(entry.place,
+                     "\"" + entry.key + "\" does nothing here, " + owner + " has it for all models",
+                     "it belongs into parameters of the recipe, a module or a slice", entry.key);
+    } else if (problems_.count() == before) {
+      if (variant) {
+        check_variants(entry.value, fields, owner, problems_);
+      } else {
+        check_values(entry.value, *field, owner, problems_);
+      }
+    }
   }
 
-  void warn_unknown_parameter(const Entry& entry, const std::string& owner,
-                              const std::map<std::string, std::vector<std::string>>& known,
-                              const std::string& kind) {
-    const auto own = known.find(owner);
-    if (own == known.end() ||
-        std::find(own->second.begin(), own->second.end(), entry.key) != own->second.end())
-      return;
+  void warn_unknown_parameter(const Entry& entry, const std::string& owner, const Fields& fields,
+                              Owner kind) {
+    const std::vector<std::string> own = parameter_names(fields);
     std::string hint;
-    if (const std::string near = nearest(entry.key, own->second); !near.empty()) {
+    if (const std::string near = nearest(entry.key, own); !near.empty()) {
       hint = "did you mean \"" + near + "\"?";
     } else {
       std::vector<std::string> others;
-      for (const auto& [other, names] : known) {
-        if (std::find(names.begin(), names.end(), entry.key) != names.end())
-          others.push_back(other);
+      for (const auto& [other, theirs] :
+           kind == Owner::method ? vocabulary_.methods : vocabulary_.steps) {
+        if (theirs.find(entry.key) != nullptr) others.push_back(other);
       }
       constexpr std::size_t kShown = 3;
       const bool many = others.size() > kShown;
       if (many) others.resize(kShown);
       if (!others.empty()) {
         hint = "it is a parameter of " + join(others) + (many ? ", ..." : "");
-      } else if (!own->second.empty()) {
-        hint = owner + " has " + join(own->second);
+      } else if (!own.empty()) {
+        hint = owner + " has " + join(own);
       }
     }
     problems_.warn(entry.place,
-                   "the " + kind + " " + owner + " has no parameter \"" + entry.key + "\"",
+                   (kind == Owner::method ? "the method " : "the step ") + owner +
+                       " has no parameter \"" + entry.key + "\"",
                    std::move(hint), entry.key);
   }
 
@@ -490,29 +510,29 @@ class Reader {
       const auto name = read_text(name_entry->value, "step", problems_);
       if (!name) continue;
       const auto& known = vocabulary_.steps;
-      if (!known.empty() && std::find(known.begin(), known.end(), *name) == known.end()) {
-        const std::string near = nearest(*name, known);
+      if (!known.empty() && !known.contains(*name)) {
+        const std::vector<std::string> names = names_of(known);
+        const std::string near = nearest(*name, names);
         problems_.error(
             Code::recipe_value, name_entry->value.place, "unknown step \"" + *name + "\"",
-            near.empty() ? "one of " + join(known) : "did you mean \"" + near + "\"?", *name);
+            near.empty() ? "one of " + join(names) : "did you mean \"" + near + "\"?", *name);
       }
       Step step{.name = *name, .parameters = {}, .mark = item.place.mark};
       for (const Entry& one : item.entries) {
-        if (&one != name_entry)
-          read_one(one, *name, vocabulary_.step_parameters, "step", step.parameters);
+        if (&one != name_entry) read_one(one, *name, Owner::step, Level::shared, step.parameters);
       }
       steps.push_back(std::move(step));
     }
     return steps;
   }
 
-  void check_prepare_has_base() {
-    if (recipe_.prepare.empty() || recipe_.base || given(root_, "base_model")) return;
+  void check_steps_have_base(const std::string& key, const std::vector<Step>& steps) {
+    if (steps.empty() || recipe_.base || given(root_, "base_model")) return;
     for (const ModuleRecipe& module : recipe_.modules) {
       for (const Slice& slice : module.slices) {
         if (slice.base) continue;
-        problems_.error(Code::recipe_missing, root_.find("prepare")->place,
-                        "prepare changes deltas, and the recipe has no base_model",
+        problems_.error(Code::recipe_missing, root_.find(key)->place,
+                        key + " changes deltas, and the recipe has no base_model",
                         "base_model: PATH");
         return;
       }

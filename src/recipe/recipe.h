@@ -14,6 +14,7 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/fields.h"
 #include "core/result.h"
 #include "core/role.h"
 
@@ -91,7 +92,6 @@ using Settings = std::map<std::string, Setting>;
 
 /// What a parameter wants to be.
 enum class Want { real, integer, boolean, text };
-using Value = std::variant<bool, double, std::string>;  ///< integer values are doubles
 
 /// The value for one subject: nothing when no case holds. Real gradients interpolate linearly,
 /// boolean and text ones step (entry trunc(t*(k-1))); strings that spell numbers are numbers.
@@ -107,7 +107,7 @@ struct Found {
 
 /// The value of parameter `name` at the first of `levels` (nearest first: source, slice, module,
 /// recipe) whose setting yields one for the subject; nothing when none does. Null levels are passed
-/// over. Errors: as `evaluate`.
+/// over. Errors: as `evaluate`, with the parameter's name.
 Result<std::optional<Found>> lookup(std::span<const Settings* const> levels,
                                     const std::string& name, Want want, const Subject& subject,
                                     const std::string& file);
@@ -270,18 +270,17 @@ struct Overrides {
   std::map<std::string, std::string> variables;
 };
 
-/// What a recipe may speak of. Empty `methods` or `steps`, or a method or step without a list of
-/// parameters, are not checked.
+/// What a recipe may speak of: methods and steps by name, with the parameters that each takes. An
+/// empty map is not checked.
 struct Vocabulary {
-  std::vector<std::string> methods;
-  std::map<std::string, std::vector<std::string>> parameters;  ///< By method.
-  std::vector<std::string> steps;
-  std::map<std::string, std::vector<std::string>> step_parameters;  ///< By step.
+  std::map<std::string, Fields> methods;
+  std::map<std::string, Fields> steps;
 };
 
 /// Reads a recipe of one or several documents. Unknown methods and steps are errors that name the
-/// nearest; unknown keys and parameters are warnings, as mergekit ignores them. Every mistake is
-/// reported, in the order of the text, 50 at most. Errors: recipe_syntax, recipe_key, recipe_value,
+/// nearest, and so are values that their parameter cannot take; unknown keys and parameters are
+/// warnings, as mergekit ignores them. Every mistake is reported, in the order of the text, 50 at
+/// most, with the warnings beside them. Errors: recipe_syntax, recipe_key, recipe_value,
 /// recipe_missing, recipe_conflict, unknown_method, usage (`--set`, `--var`), unsupported.
 Checked<std::vector<Recipe>> parse(std::string text, std::string file, const Vocabulary& vocabulary,
                                    const Overrides& overrides);

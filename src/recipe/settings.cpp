@@ -143,10 +143,16 @@ Result<std::optional<Found>> lookup(std::span<const Settings* const> levels,
     if (!level) continue;
     const auto setting = level->find(name);
     if (setting == level->end()) continue;
-    MERGANSER_TRY(std::optional<Value> value, evaluate(setting->second, want, subject, file));
-    if (!value) continue;
+    auto value = evaluate(setting->second, want, subject, file);
+    if (!value) {
+      Error error = std::move(value).error();
+      error.message = "\"" + name + "\": " + error.message;
+      error.subject = name;
+      return error;
+    }
+    if (!value->has_value()) continue;
     return std::optional<Found>(
-        {*std::move(value), first_that_holds(setting->second, subject)->mark});
+        {**std::move(value), first_that_holds(setting->second, subject)->mark});
   }
   return std::optional<Found>();
 }

@@ -44,6 +44,14 @@ std::vector<Rename> read_renames(const Node& node, Problems& problems);
 enum class RuleFor { keep, only };
 std::optional<Rule> read_rule(const Node& node, RuleFor use, Problems& problems);
 
+/// Reports every scalar of a setting that `field` of `owner` cannot take.
+void check_values(const Node& setting, const Field& field, const std::string& owner,
+                  Problems& problems);
+
+/// Reports every scalar of a setting that names no variant of `owner`.
+void check_variants(const Node& setting, const Fields& fields, const std::string& owner,
+                    Problems& problems);
+
 /// A scalar, a gradient, a conditional or a list of conditionals.
 std::optional<Setting> read_setting(const std::string& name, const Node& node, Problems& problems);
 

@@ -89,11 +89,23 @@ TEST(parse, passes_over_a_byte_order_mark) {
 }
 
 TEST(parse, checks_no_names_that_the_vocabulary_does_not_list) {
-  const auto recipes =
-      parse("method: new\nmodels: [{model: a}]\nparameters: {x: 1}\nfinish: [{step: y, z: 1}]\n",
-            "r.yml", {}, {});
+  const auto recipes = parse(
+      "method: new\nbase_model: b\nmodels: [{model: a}]\nparameters: {x: 1}\n"
+      "finish: [{step: y, z: 1}]\n",
+      "r.yml", {}, {});
   ASSERT_TRUE(recipes);
   EXPECT_TRUE((*recipes)[0].warnings.empty());
+}
+
+TEST(parse, tells_warnings_beside_errors) {
+  const auto recipes =
+      read("merge_method: ties\nmodels: [{model: a, paramters: {}}]\nparameters: {rows: 0}\n");
+  ASSERT_FALSE(recipes);
+  ASSERT_EQ(recipes.errors().size(), 1u);
+  EXPECT_EQ(recipes.errors()[0].text(),
+            "recipe.yml:3:20: \"rows\" of ties must be at least 1, found 0");
+  ASSERT_EQ(recipes.warnings().size(), 1u);
+  EXPECT_EQ(recipes.warnings()[0].subject, "paramters");
 }
 
 TEST(parse, sizes_have_units) {

@@ -5,10 +5,11 @@
 namespace merganser::recipe {
 namespace {
 
+/// As of a parameter that no method has: those are read and not checked.
 Setting setting(const std::string& text) {
   const Recipe recipe =
-      valid("merge_method: ties\nmodels: [{model: a}]\nparameters: {lambda: " + text + "}\n");
-  const auto found = recipe.parameters.find("lambda");
+      valid("merge_method: ties\nmodels: [{model: a}]\nparameters: {custom: " + text + "}\n");
+  const auto found = recipe.parameters.find("custom");
   return found == recipe.parameters.end() ? Setting{} : found->second;
 }
 
