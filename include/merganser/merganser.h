@@ -83,9 +83,12 @@ struct Options {
   bool resume = false;
   bool copy_tokenizer = true;
   bool write_model_card = true;
-  bool copy_code = true;  ///< Copy the code files that auto_map names.
-  bool sync = true;       ///< Wait for the disk before the result takes its name.
-  bool lenient = false;   ///< Files: checks that the format rules mark so become notes.
+  bool copy_code = true;      ///< Copy the code files that auto_map names.
+  bool sync = true;           ///< Wait for the disk before the result takes its name.
+  bool lenient = false;       ///< Files: checks that the format rules mark so become notes.
+  bool verify = false;        ///< `merge`: read the output back and compare its hashes.
+  bool check_finite = false;  ///< `verify`: look for NaN and infinity in every tensor.
+  std::string only_tensor;    ///< `merge`: a glob; only these tensors are made, for debugging.
   bool sample = true;     ///< `plan` reads a fixed sample of weights for its figures about deltas.
   std::string cpu_level;  ///< "baseline", "sse4", "avx2", "avx512"; empty: the best, or
                           ///< MERGANSER_CPU_LEVEL.
@@ -265,6 +268,35 @@ Answer<InspectReport> inspect(const std::string& model, const Options& options);
 /// both.
 Answer<DiffReport> diff(const std::string& a, const std::string& b, const std::string& base,
                         const Options& options, Listener& listener);
+
+/// What `verify` looked at and found.
+struct VerifyReport {
+  std::string path;
+  std::size_t files = 0;
+  std::size_t tensors = 0;
+  std::vector<std::string> replayed;  ///< Output tensors that were computed again.
+  std::vector<Problem>
+      findings;  ///< Failed checks, with their ids, and tensors that differ. None: all is well.
+  std::vector<Problem> notes;  ///< What is allowed and odd.
+};
+
+/// Makes every format check on every file of a model folder or file. With `replay` above 0 and a
+/// folder that a merge left, that many of its tensors, chosen at random, are computed again on one
+/// thread by the plainest code and compared byte for byte. The models must lie where the recipe
+/// names them.
+Answer<VerifyReport> verify(const std::string& model, std::size_t replay, const Options& options,
+                            Listener& listener);
+
+struct ReproduceReport {
+  MergeReport merge;
+  std::vector<Problem> differences;  ///< Inputs and tensors whose hashes are not those of the
+                                     ///< record. None: the same model.
+};
+
+/// Runs again what `out`/merganser.yml says, into `fresh`, and compares every hash with
+/// `out`/merganser.json.
+Answer<ReproduceReport> reproduce(const std::string& out, const std::string& fresh,
+                                  const Options& options, Listener& listener);
 
 /// Every merge method and step, sorted, methods first.
 std::vector<MethodDoc> list_methods();

@@ -11,6 +11,7 @@
 #include "engine/outputs.h"
 #include "engine/problems.h"
 #include "engine/reports.h"
+#include "engine/verify.h"
 #include "exec/run.h"
 
 namespace merganser {
@@ -43,7 +44,12 @@ Result<void> check_apart(const plan::Plan& plan, const std::string& out) {
       return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first ==
              outer.end();
     };
-    if (!inside(source, target)) continue;
+    std::vector<SourceFile> files = input.weights->files();
+    const bool replaced = inside(source, target) ||
+                          std::any_of(files.begin(), files.end(), [&](const SourceFile& file) {
+                            return inside(fs::weakly_canonical(file.path), target);
+                          });
+    if (!replaced) continue;
     return Error{.code = Code::output_exists,
                  .message = fmt::format(
                      "the output would replace the model `{}` that it is made from", input.name),
@@ -82,37 +88,53 @@ struct Workplace {
   std::unique_ptr<exec::Journal> journal;
 };
 
-Result<Workplace> set_up(const plan::Plan& plan, const StagedFolder& staged) {
+Result<Workplace> set_up(const plan::Plan& plan, StagedFolder& staged,
+                         std::vector<Problem>& notes) {
   const fs::path journal = staged.path() / kJournalName;
-  std::error_code failure;
-  if (staged.resumed() && fs::exists(journal, failure)) {
-    MERGANSER_TRY(auto earlier, exec::Journal::resume(journal, plan));
+  if (staged.resumed() && exec::Journal::begun(journal)) {
+    auto resumed = exec::Journal::resume(journal, plan);
+    if (!resumed) {
+      staged.keep();  // It is whole, and of use to its own recipe.
+      return std::move(resumed).error();
+    }
+    std::unique_ptr<exec::Journal> earlier = *std::move(resumed);
+    if (earlier->times_differ()) {
+      notes.push_back({.code = "inputs-touched",
+                       .message = "inputs have other times than when this merge began; sizes and "
+                                  "headers are the same"});
+    }
+    // What the earlier run wrote beside the weights is written again.
+    std::vector<std::string> known{kJournalName};
+    for (const formats::PlannedFile& file : plan.files.files) known.push_back(file.name);
+    staged.clear(known);
     MERGANSER_TRY(exec::OutputFiles files, exec::OutputFiles::resume(staged.path(), plan.files));
     return Workplace{std::move(files), std::move(earlier)};
   }
   // An earlier run that ended before it had a journal left files that nobody can trust.
-  for (const formats::PlannedFile& file : plan.files.files) fs::remove(staged.path() / file.name, failure);
+  staged.clear();
   MERGANSER_TRY(exec::OutputFiles files, exec::OutputFiles::create(staged.path(), plan.files));
   MERGANSER_TRY(auto fresh, exec::Journal::create(journal, plan));
   return Workplace{std::move(files), std::move(fresh)};
 }
 
 /// Everything that makes the output: in the staged folder until the last line.
-Result<exec::Outcome> fill(const plan::Plan& plan, StagedFolder& staged, const std::string& out, const Options& options,
-                           const exec::RunOptions& how, Listener& listener) {
-  MERGANSER_TRY(Workplace place, set_up(plan, staged));
+Result<exec::Outcome> fill(const plan::Plan& plan, StagedFolder& staged, const std::string& out,
+                           const Options& options, const exec::RunOptions& how, Listener& listener,
+                           std::vector<Problem>& notes) {
+  MERGANSER_TRY(Workplace place, set_up(plan, staged, notes));
   Relay relay(listener);
   exec::RunOptions with_journal = how;
   with_journal.journal = place.journal.get();
   MERGANSER_TRY(exec::Outcome outcome, exec::run(plan, place.files, with_journal, relay));
   MERGANSER_TRY(place.files.finish(options.sync));
   MERGANSER_TRY(check_inputs_unchanged(plan));
+  if (options.verify) MERGANSER_TRY(engine::check_written(plan, outcome, staged.path()));
   std::error_code failure;
   if (plan.single_file) {
-    const fs::path record = out + ".json";
-    fs::remove(record, failure);
+    const fs::path record = staged.path() / "record";
     MERGANSER_TRY(write_small_file(record, engine::record_json(plan, outcome)));
     MERGANSER_TRY(staged.commit_file(plan.files.files.front().name));
+    MERGANSER_TRY(rename_path(record, out + ".json"));
     return outcome;
   }
   MERGANSER_TRY(engine::write_companions(plan, outcome, staged.path(), options));
@@ -122,11 +144,13 @@ Result<exec::Outcome> fill(const plan::Plan& plan, StagedFolder& staged, const s
   return outcome;
 }
 
-/// Runs a plan into a staged folder and gives it its name. What was interrupted stays for --resume; what failed leaves nothing.
+/// Runs a plan into a staged folder and gives it its name. What was interrupted stays for --resume;
+/// what failed leaves nothing.
 Result<exec::Outcome> run(const plan::Plan& plan, const std::string& out, const Options& options,
-                          const exec::RunOptions& how, Listener& listener) {
+                          const exec::RunOptions& how, Listener& listener,
+                          std::vector<Problem>& notes) {
   MERGANSER_TRY(StagedFolder staged, StagedFolder::create(out, begin_of(options)));
-  auto outcome = fill(plan, staged, out, options, how, listener);
+  auto outcome = fill(plan, staged, out, options, how, listener, notes);
   if (!outcome && outcome.error().code == Code::interrupted) staged.keep();
   return outcome;
 }
@@ -153,15 +177,19 @@ Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, con
   PlanReport report = engine::report_of(planned, out);
   if (auto space = check_space(report, out); !space)
     return engine::failed<MergeReport>(space.error());
-  MERGANSER_ANSWER(MergeReport, const engine::Resources resources, engine::resources_for(planned, options));
+  MERGANSER_ANSWER(MergeReport, const engine::Resources resources,
+                   engine::resources_for(planned, options));
   report.peak_bytes = resources.peak_bytes;
   listener.planned(report);
   exec::Outcome outcome;
   if (is_finished(out, options)) {
-    answer.notes.push_back({.code = "finished", .message = "the output is complete already", .file = out});
+    if (!planned.single_file) StagedFolder::tidy(out);
+    answer.notes.push_back(
+        {.code = "finished", .message = "the output is complete already", .file = out});
   } else {
-    const exec::RunOptions how{.threads = resources.threads, .memory_bytes = resources.task_bytes, .level = level};
-    MERGANSER_ANSWER(MergeReport, outcome, run(planned, out, options, how, listener));
+    const exec::RunOptions how{
+        .threads = resources.threads, .memory_bytes = resources.task_bytes, .level = level};
+    MERGANSER_ANSWER(MergeReport, outcome, run(planned, out, options, how, listener, answer.notes));
   }
   MergeReport& done = answer.value.emplace();
   done.plan = std::move(report);
@@ -172,6 +200,9 @@ Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, con
   done.written_bytes = outcome.written_bytes;
   done.non_finite = outcome.non_finite;
   done.first_non_finite = outcome.first_non_finite;
+  for (std::size_t i = 0; i < outcome.input_hashes.size(); ++i) {
+    done.plan.inputs[i].hash = outcome.input_hashes[i];
+  }
   for (std::size_t i = 0; i < outcome.hashes.size(); ++i)
     done.hashes.emplace_back(planned.rows[i].name, outcome.hashes[i]);
   done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -74,6 +74,7 @@ std::string record_json(const plan::Plan& plan, const exec::Outcome& outcome) {
   record["recipe_hash"] = hash_hex(std::as_bytes(std::span(plan.recipe.resolved)));
   record["method"] = plan.recipe.method;
   record["seed"] = plan.seed;
+  record["shard_bytes"] = plan.shard_bytes;
   for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
     nlohmann::ordered_json input;
     input["name"] = plan.inputs[i].name;
@@ -88,6 +89,45 @@ std::string record_json(const plan::Plan& plan, const exec::Outcome& outcome) {
   for (std::size_t i = 0; i < plan.rows.size(); ++i)
     record["tensors"][plan.rows[i].name] = outcome.hashes[i];
   return record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+namespace {
+
+std::uint64_t number_of(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+std::string text_of(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+}  // namespace
+
+Result<Record> read_record(const std::string& folder) {
+  const std::string file = folder + "/merganser.json";
+  MERGANSER_TRY(const std::string text, read_small_file(file, kCompanionBytes));
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const Error broken{.code = Code::bad_file,
+                     .message = "this is not the record of a merge",
+                     .file = file,
+                     .hint = "verify and reproduce need the folder as the merge left it"};
+  if (!json.is_object() || !json.contains("tensors") || !json["tensors"].is_object()) return broken;
+  Record record;
+  record.seed = number_of(json, "seed");
+  record.shard_bytes = number_of(json, "shard_bytes");
+  for (const auto& [name, hash] : json["tensors"].items()) {
+    if (!hash.is_string()) return broken;
+    record.tensors[name] = hash.get<std::string>();
+  }
+  const auto inputs = json.find("inputs");
+  if (inputs == json.end() || !inputs->is_array()) return broken;
+  for (const auto& input : *inputs) {
+    if (!input.is_object()) return broken;
+    record.inputs[text_of(input, "name")] = text_of(input, "hash");
+  }
+  return record;
 }
 
 std::string model_card(const plan::Plan& plan) {

@@ -211,6 +211,25 @@ void check_names(const Plan& plan, Problems& problems) {
   }
 }
 
+/// For debugging: leaves the tensors that a glob names.
+void keep_only(Plan& plan, const std::string& glob, Problems& problems) {
+  if (glob.empty()) return;
+  const recipe::Rule rule{.glob = glob};
+  if (plan.phases > 1) {
+    problems.add(
+        {.code = Code::unsupported,
+         .message =
+             "--only-tensor cannot go with `scope: model`: the others take part in its statistics",
+         .file = plan.recipe.file});
+  }
+  std::erase_if(plan.rows,
+                [&](const PlannedRow& row) { return !recipe::holds(rule, {.name = row.name}); });
+  if (plan.rows.empty()) {
+    problems.add({.code = Code::usage,
+                  .message = fmt::format("no output tensor matches --only-tensor {}", glob)});
+  }
+}
+
 Result<void> place_rows(Plan& plan, const Options& options) {
   std::vector<TensorInfo> tensors;
   tensors.reserve(plan.rows.size());
@@ -221,10 +240,12 @@ Result<void> place_rows(Plan& plan, const Options& options) {
     metadata["merganser_recipe"] = plan.recipe.resolved;
     metadata["merganser_version"] = options.version;
   }
-  std::uint64_t shard =
-      options.shard_size.value_or(plan.recipe.output.shard_size.value_or(kShardBytes));
-  if (plan.single_file) shard = 0;
-  MERGANSER_TRY(plan.files, formats::plan_files(tensors, shard, metadata, options.version));
+  if (!plan.single_file) {
+    plan.shard_bytes =
+        options.shard_size.value_or(plan.recipe.output.shard_size.value_or(kShardBytes));
+  }
+  MERGANSER_TRY(plan.files,
+                formats::plan_files(tensors, plan.shard_bytes, metadata, options.version));
   for (std::size_t i = 0; i < plan.rows.size(); ++i) plan.rows[i].place = plan.files.places[i];
   return {};
 }
@@ -287,6 +308,8 @@ Checked<Plan> make(Recipe recipe, std::vector<Input> inputs, const Options& opti
 
   widen_together(plan);
   number_chunks(plan);
+  keep_only(plan, options.only_tensor, problems);
+  if (problems.any()) return problems.take();
   if (auto placed = place_rows(plan, options); !placed) return std::move(placed).error();
   plan.config = output_config(plan, *inventory);
   plan.disagreements = compare_configs(plan.inputs);

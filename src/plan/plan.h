@@ -90,8 +90,9 @@ struct Plan {
       0;  ///< Input that gives config, tokenizer, tensor names and untouched tensors.
   std::vector<PlannedRow> rows;  ///< In plan order: by name, code point order.
   formats::PlannedCheckpoint files;
-  bool single_file = false;  ///< OUT is one file and not a folder.
-  formats::Config config;    ///< To be written; empty when `like` has none.
+  std::uint64_t shard_bytes = 0;  ///< Limit of one file; 0 for none.
+  bool single_file = false;       ///< OUT is one file and not a folder.
+  formats::Config config;         ///< To be written; empty when `like` has none.
   std::uint64_t seed = 0;
   std::vector<std::string> notes;
   std::vector<Disagreement> disagreements;
@@ -110,6 +111,8 @@ struct Options {
   bool single_file = false;
   std::optional<std::uint64_t> shard_size;
   std::optional<std::uint64_t> seed;
+  std::string only_tensor;  ///< A glob: only these tensors are made. Not with statistics of the
+                            ///< whole model.
   std::string version;
 };
 
