@@ -57,6 +57,12 @@ fs::path parent_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+/// Leaves the size as it is when `bytes` is 0.
+Result<void> set_size(int fd, std::uint64_t bytes, const fs::path& path) {
+  if (bytes == 0 || file_calls().ftruncate(fd, static_cast<off_t>(bytes)) == 0) return {};
+  return io_error("cannot be given its size of " + number(bytes) + " bytes", path, errno);
+}
+
 }  // namespace
 
 FileCalls& file_calls() {
@@ -158,17 +164,16 @@ Result<OutputFile> OutputFile::create(const fs::path& path, std::uint64_t bytes)
     if (errno == EEXIST) error.code = Code::output_exists;
     return error;
   }
-  if (bytes > 0 && file_calls().ftruncate(file.fd_, static_cast<off_t>(bytes)) != 0) {
-    return io_error("cannot be given its size of " + number(bytes) + " bytes", path, errno);
-  }
+  MERGANSER_TRY(set_size(file.fd_, bytes, path));
   return file;
 }
 
-Result<OutputFile> OutputFile::open(const fs::path& path) {
+Result<OutputFile> OutputFile::open(const fs::path& path, std::uint64_t bytes) {
   OutputFile file;
   file.path_ = path;
   file.fd_ = file_calls().open(path.c_str(), O_WRONLY | O_CLOEXEC, 0);
   if (file.fd_ < 0) return io_error("cannot be opened for writing", path, errno);
+  MERGANSER_TRY(set_size(file.fd_, bytes, path));
   return file;
 }
 
@@ -299,10 +304,19 @@ Result<fs::path> resolve_inside(const fs::path& root, const fs::path& relative) 
 namespace {
 
 /// Name of the file in a staged folder that its process holds locked.
-constexpr const char* kLockName = "lock";
+constexpr const char* kLockName = ".merganser-lock";
 
 Error staged_error(const fs::path& out, std::string message, std::string hint) {
   return Error{.code = Code::output_exists, .message = std::move(message), .file = out.string(), .hint = std::move(hint)};
+}
+
+/// Something is there that only `anew` may replace.
+Result<void> check_free(const fs::path& out, bool replace) {
+  std::error_code failure;
+  const bool exists = fs::exists(fs::symlink_status(out, failure));
+  const bool empty_folder = fs::is_directory(out, failure) && fs::is_empty(out, failure);
+  if (replace || !exists || empty_folder) return {};
+  return staged_error(out, "exists already and is not an empty folder", "--overwrite replaces it");
 }
 
 }  // namespace
@@ -311,45 +325,73 @@ Result<StagedFolder> StagedFolder::create(const fs::path& out, Begin begin) {
   StagedFolder folder;
   folder.out_ = without_slash(out);
   folder.replace_ = begin == Begin::anew;
+  folder.keep_ = true;  // until the lock is ours, whatever lies there is somebody else's
+  MERGANSER_TRY(check_free(folder.out_, folder.replace_));
   std::error_code failure;
-  const bool exists = fs::exists(fs::symlink_status(folder.out_, failure));
-  const bool empty_folder =
-      fs::is_directory(folder.out_, failure) && fs::is_empty(folder.out_, failure);
-  if (exists && !empty_folder && !folder.replace_) {
-    return staged_error(folder.out_, "exists already and is not an empty folder", "--overwrite replaces it");
-  }
   const fs::path parent = parent_of(folder.out_);
   fs::create_directories(parent, failure);
   if (failure) return io_error("cannot be created", parent, failure.value());
-  const fs::path path = parent / ("." + folder.out_.filename().string() + ".merganser-part");
-  folder.resumed_ = ::mkdir(path.c_str(), 0777) != 0;
-  if (folder.resumed_ && errno != EEXIST) return io_error("cannot be created", path, errno);
-  folder.keep_ = true;  // until the lock is ours, whatever lies there is somebody else's
-  folder.path_ = path;
-  MERGANSER_TRY(folder.lock());
+  folder.path_ = parent / ("." + folder.out_.filename().string() + ".merganser-part");
+  for (bool locked = false; !locked;) {
+    if (::mkdir(folder.path_.c_str(), 0777) != 0 && errno != EEXIST) {
+      return io_error("cannot be created", folder.path_, errno);
+    }
+    MERGANSER_TRY(locked, folder.lock());
+  }
+  // Whoever held the lock before may have left a part, or nothing but its name.
+  folder.resumed_ = list_folder(folder.path_) != std::vector<std::string>{kLockName};
   if (folder.resumed_ && begin == Begin::fresh) {
     return staged_error(folder.out_, "an earlier merge into it was interrupted",
                         "--resume goes on with it, --overwrite starts anew");
   }
   if (folder.resumed_ && begin == Begin::anew) {
-    for (const std::string& name : list_folder(path)) {
-      if (name != kLockName) fs::remove_all(path / name, failure);
-    }
+    folder.clear();
     folder.resumed_ = false;
   }
+  folder.keep_ = folder.resumed_;
+  // Again, because the one that held the lock may have finished meanwhile.
+  MERGANSER_TRY(check_free(folder.out_, folder.replace_));
   folder.keep_ = false;
   return folder;
 }
 
-/// The lock goes with the process, however it ends.
-Result<void> StagedFolder::lock() {
+/// Tries once; false when the folder went away or changed hands meanwhile. The lock goes with the
+/// process, however it ends.
+Result<bool> StagedFolder::lock() {
   const fs::path path = path_ / kLockName;
+  close_quietly(lock_);
   lock_ = file_calls().open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (lock_ < 0 && errno == ENOENT) return false;
   if (lock_ < 0) return io_error("cannot be created", path, errno);
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     return staged_error(out_, "another merganser is writing it", "wait for it, or choose another place");
   }
-  return {};
+  // A lock on a file that has lost its name says nothing.
+  struct stat mine{};
+  struct stat named{};
+  return ::fstat(lock_, &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_dev == named.st_dev &&
+         mine.st_ino == named.st_ino;
+}
+
+void StagedFolder::clear(std::span<const std::string> except) {
+  std::error_code ignored;
+  for (const std::string& name : list_folder(path_)) {
+    const bool stays = name == kLockName || std::find(except.begin(), except.end(), name) != except.end();
+    if (!stays) fs::remove_all(path_ / name, ignored);
+  }
+}
+
+void StagedFolder::tidy(const fs::path& out) {
+  std::error_code ignored;
+  fs::remove(out / kLockName, ignored);
+}
+
+/// The lock goes last, and the folder only if nobody has taken it since.
+void StagedFolder::remove() {
+  std::error_code ignored;
+  clear();
+  fs::remove(path_ / kLockName, ignored);
+  ::rmdir(path_.c_str());
 }
 
 StagedFolder::StagedFolder(StagedFolder&& other) noexcept { *this = std::move(other); }
@@ -365,16 +407,15 @@ StagedFolder& StagedFolder::operator=(StagedFolder&& other) noexcept {
 }
 
 StagedFolder::~StagedFolder() {
-  std::error_code ignored;
-  if (!path_.empty() && !keep_) fs::remove_all(path_, ignored);
-  if (lock_ >= 0) file_calls().close(lock_);
+  if (!path_.empty() && !keep_) remove();
+  close_quietly(lock_);
 }
 
 Result<void> StagedFolder::commit() {
-  std::error_code failure;
-  fs::remove(path_ / kLockName, failure);
   MERGANSER_TRY(sync_folder(path_));
   MERGANSER_TRY(move_into_place(path_));
+  // Not before: another process could take a folder without a lock for its own.
+  tidy(out_);
   path_.clear();
   return {};
 }

@@ -83,8 +83,9 @@ class OutputFile {
   /// Creates `path`, which must not exist, with `bytes` bytes that read as zero and take no space
   /// yet (mode 0666 less the umask). Errors: output_exists, io.
   static Result<OutputFile> create(const std::filesystem::path& path, std::uint64_t bytes);
-  /// Goes on writing to a file that an earlier run left. Errors: io.
-  static Result<OutputFile> open(const std::filesystem::path& path);
+  /// Goes on writing to a file that an earlier run left; with `bytes`, it is given that size again.
+  /// Errors: io.
+  static Result<OutputFile> open(const std::filesystem::path& path, std::uint64_t bytes = 0);
 
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&& other) noexcept;
@@ -155,10 +156,14 @@ class StagedFolder {
 
   /// Where the files go until then.
   const std::filesystem::path& path() const { return path_; }
-  /// True when an earlier run's part was found.
+  /// True when an earlier run's part was found, with something in it.
   bool resumed() const { return resumed_; }
   /// Leaves the folder for a later run.
   void keep() { keep_ = true; }
+  /// Throws away what lies in it, except for files of these names.
+  void clear(std::span<const std::string> except = {});
+  /// Removes what a process that was killed in its last moment left in a finished folder.
+  static void tidy(const std::filesystem::path& out);
 
   /// Syncs the folder, gives it its name and syncs the parent. Errors: output_exists, io.
   Result<void> commit();
@@ -167,7 +172,8 @@ class StagedFolder {
 
  private:
   StagedFolder() = default;
-  Result<void> lock();
+  Result<bool> lock();
+  void remove();
   Result<void> move_into_place(const std::filesystem::path& from);
 
   std::filesystem::path path_;  ///< Empty when there is nothing to remove.

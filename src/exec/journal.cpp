@@ -7,7 +7,7 @@
 namespace merganser::exec {
 namespace {
 
-constexpr std::string_view kMagic = "MRGNSRJ1";
+constexpr std::string_view kMagic = "MRGNSRJ2";
 constexpr std::size_t kHeaderBytes = 8 + 16 + 16;
 constexpr std::size_t kFrameBytes = 1 + 4 + 8;
 constexpr std::uint8_t kChunk = 1;
@@ -83,7 +83,8 @@ std::string header_of(const plan::Plan& plan) {
 
 bool read_chunk(std::string_view payload, Journal::ChunkRecord& record) {
   Reader reader(payload);
-  if (!reader.get(record.row) || !reader.get(record.chunk) || !reader.get(record.hashes.out)) return false;
+  if (!reader.get(record.row) || !reader.get(record.chunk) || !reader.get(record.non_finite) ||
+      !reader.get(record.hashes.out)) return false;
   for (Hash128 hash; reader.left() > 0;) {
     if (!reader.get(hash)) return false;
     record.hashes.inputs.push_back(hash);
@@ -111,6 +112,12 @@ Hash128 plan_key(const plan::Plan& plan) {
     for (const SourceFile& file : input.weights->files()) hash.add(fmt::format("{} {}\n", file.size, file.header_hash));
   }
   return hash.digest();
+}
+
+bool Journal::begun(const std::filesystem::path& path) {
+  std::error_code failure;
+  const std::uintmax_t size = std::filesystem::file_size(path, failure);
+  return !failure && size >= kHeaderBytes;
 }
 
 Result<std::unique_ptr<Journal>> Journal::create(const std::filesystem::path& path, const plan::Plan& plan) {
@@ -168,7 +175,7 @@ std::size_t Journal::read_records(const std::string& text, std::size_t at) {
 
 Result<void> Journal::add(const ChunkRecord& record) {
   Bytes bytes;
-  bytes.put(record.row).put(record.chunk).put(record.hashes.out);
+  bytes.put(record.row).put(record.chunk).put(record.non_finite).put(record.hashes.out);
   for (const Hash128& hash : record.hashes.inputs) bytes.put(hash);
   return append(kChunk, bytes.take());
 }

@@ -18,9 +18,10 @@ namespace merganser::exec {
 /// What a run has done so far, in a file beside its unfinished output, so that a later run can go on where this one ended, however it
 /// ended. The file is a key and then records that are only ever added:
 ///
-///   1. 8 bytes "MRGNSRJ1", 16 bytes key, 16 bytes hash of the inputs' times
+///   1. 8 bytes "MRGNSRJ2", 16 bytes key, 16 bytes hash of the inputs' times
 ///   2. records: u8 kind, u32 payload length n, n bytes payload, u64 xxh3 of kind and payload; all little-endian
-///        kind 1, a chunk that was written: u64 row, u64 chunk, its hashes (16 bytes: output; then 16 bytes for every input)
+///        kind 1, a chunk that was written: u64 row, u64 chunk, u64 NaN and infinities in its inputs, its hashes (16 bytes: output; then 16
+///                for every input)
 ///        kind 2, facts of a survey of model scope: u32 stage, u32 survey, u64 count and reals, u64 count and whole numbers
 ///
 /// A record that is torn or wrong ends the journal: what stands behind it is not believed and is written over. A chunk is believed only if
@@ -30,6 +31,7 @@ class Journal {
   struct ChunkRecord {
     std::uint64_t row = 0;
     std::uint64_t chunk = 0;
+    std::uint64_t non_finite = 0;
     ChunkHashes hashes;
   };
   struct FactsRecord {
@@ -38,6 +40,8 @@ class Journal {
     std::shared_ptr<const Facts> facts;
   };
 
+  /// True when there is a journal at `path`, and not the beginning of one that an earlier run came no further with.
+  static bool begun(const std::filesystem::path& path);
   /// Starts a journal; `path` must not exist. Errors: io.
   static Result<std::unique_ptr<Journal>> create(const std::filesystem::path& path, const plan::Plan& plan);
   /// Reads the journal of an earlier run of the same plan and goes on with it. Errors: io; bad_file when it is of another plan.

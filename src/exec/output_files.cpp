@@ -19,7 +19,9 @@ Result<OutputFiles> OutputFiles::resume(const std::filesystem::path& folder,
   OutputFiles out;
   out.places_ = planned.places;
   for (const formats::PlannedFile& file : planned.files) {
-    MERGANSER_TRY(OutputFile opened, OutputFile::open(folder / file.name));
+    MERGANSER_TRY(OutputFile opened, OutputFile::open(folder / file.name, file.bytes));
+    // Its hash stands in no journal, and a machine that stopped may have lost it.
+    MERGANSER_TRY(opened.write_all(0, std::as_bytes(std::span(file.header))));
     MERGANSER_TRY(File reader, File::open(folder / file.name));
     out.files_.push_back(std::move(opened));
     out.readers_.push_back(std::move(reader));

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "exec/chain.h"
@@ -62,7 +63,11 @@ class Executor {
   Result<Outcome> run() {
     MERGANSER_TRY(prepare());
     std::vector<std::thread> workers;
-    for (unsigned i = 1; i < options_.threads; ++i) workers.emplace_back([this] { work(); });
+    try {
+      for (unsigned i = 1; i < options_.threads; ++i) workers.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+      // The system has no further threads to give: those that there are do the work.
+    }
     work();
     for (std::thread& worker : workers) worker.join();
     if (error_) return *std::move(error_);
@@ -130,7 +135,10 @@ class Executor {
       MERGANSER_TRY(sink_.read_back(record.row, stored_bytes(row.dtype, record.chunk * row.chunk_elements), bytes));
       if (hash128(bytes) != record.hashes.out) continue;
       if (written[record.row].empty()) written[record.row].assign(row.chunks, false);
+      if (written[record.row][record.chunk]) continue;
       written[record.row][record.chunk] = true;
+      out_.written_bytes += bytes.size();
+      note_non_finite(record.row, record.non_finite);
       hashes_.set(record.row, record.chunk, record.hashes);
     }
     return {};
@@ -158,7 +166,7 @@ class Executor {
       lock.unlock();
       Result<void> result = guarded([&] { return perform(*task, memory, lock); });
       if (!lock.owns_lock()) lock.lock();
-      if (!result) report(task->row, std::move(result).error());
+      if (!result) report({task->row, task->chunk}, std::move(result).error());
       settle(*task);
       changed_.notify_all();
     }
@@ -175,22 +183,26 @@ class Executor {
     }
   }
 
-  void report(std::size_t row, Error error) {
-    schedule_->stop_at(row);
-    if (error_ && error_row_ <= row) return;
+  /// Where in the plan an error was found: row, then chunk.
+  using Where = std::pair<std::size_t, std::uint64_t>;
+
+  /// Keeps the first in plan order. Chunks of a pass are given out in order, so all that stand before this one are done or under way.
+  void report(Where where, Error error) {
+    schedule_->stop_at(where.first);
+    if (error_ && error_at_ <= where) return;
     error_ = std::move(error);
-    error_row_ = row;
+    error_at_ = where;
   }
 
   /// Books the end of a task and starts what it makes possible. Under the lock.
   void settle(const Task& task) {
     const Pass pass = schedule_->pass_of(task);
     const Ended ended = schedule_->done(task);
-    if (error_ && error_row_ <= task.row) return;
+    if (error_ && error_at_.first <= task.row) return;
     if (ended == Ended::survey) {
       Gathering& own = own_.at(task.row);
       if (auto facts = finish(own); !facts) {
-        report(task.row, std::move(facts).error());
+        report({task.row, 0}, std::move(facts).error());
       } else {
         schedule_->advance(task.row);
       }
@@ -204,10 +216,10 @@ class Executor {
   void finish_phase() {
     for (auto& [key, gathering] : shared_) {
       auto facts = finish(gathering);
-      if (!facts) return report(gathering.waiting.front().first, std::move(facts).error());
+      if (!facts) return report({gathering.waiting.front().first, 0}, std::move(facts).error());
       if (options_.journal == nullptr) continue;
       if (auto kept = options_.journal->add({key.first, static_cast<std::uint32_t>(key.second), *facts}); !kept) {
-        return report(0, std::move(kept).error());
+        return report({}, std::move(kept).error());
       }
     }
     shared_.clear();
@@ -343,22 +355,22 @@ class Executor {
     }
     MERGANSER_TRY(sink_.write(task.row, stored_bytes(row.dtype, task.chunk * row.chunk_elements), encoded));
     ChunkHashes hashes = hashes_of(bytes, encoded);
-    if (options_.journal != nullptr) MERGANSER_TRY(options_.journal->add({task.row, task.chunk, hashes}));
+    if (options_.journal != nullptr) MERGANSER_TRY(options_.journal->add({task.row, task.chunk, bad.count, hashes}));
     hashes_.set(task.row, task.chunk, std::move(hashes));
     lock.lock();
     out_.written_bytes += encoded.size();
-    note_non_finite(task.row, bad);
+    note_non_finite(task.row, bad.count);
     add_progress(task.row, bytes);
     return {};
   }
 
-  void note_non_finite(std::size_t row, const NonFinite& bad) {
-    if (bad.count == 0) return;
+  void note_non_finite(std::size_t row, std::uint64_t count) {
+    if (count == 0) return;
     if (out_.non_finite == 0 || row < first_bad_row_) {
       first_bad_row_ = row;
       out_.first_non_finite = plan_.rows[row].name;
     }
-    out_.non_finite += bad.count;
+    out_.non_finite += count;
   }
 
   /// Under the lock.
@@ -367,7 +379,7 @@ class Executor {
     out_.read_bytes += bytes.base.size();
     if (stopped_ || progress_.advance(out_.read_bytes, total_bytes_, plan_.rows[row].name)) return;
     stopped_ = true;
-    report(0, Error{.code = Code::interrupted, .message = "interrupted"});
+    report({}, Error{.code = Code::interrupted, .message = "interrupted"});
   }
 
   const plan::Plan& plan_;
@@ -384,7 +396,7 @@ class Executor {
   std::map<std::size_t, Gathering> own_;                                       ///< By row.
   std::map<std::pair<std::uint32_t, std::size_t>, Gathering> shared_;          ///< By stage and survey.
   std::optional<Error> error_;
-  std::size_t error_row_ = 0;
+  Where error_at_;
   std::size_t first_bad_row_ = 0;
   bool stopped_ = false;
   Outcome out_;
