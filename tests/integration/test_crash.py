@@ -1,5 +1,5 @@
-"""Merges that end badly: killed, interrupted, out of disk, with inputs that go away. OUT is absent or whole, and --resume ends with the
-same bytes. MERGANSER_TEST_SEED repeats a run."""
+"""Merges that end badly: killed, interrupted, out of disk, with inputs that go away. OUT is absent or whole, and
+--resume ends with the same bytes. MERGANSER_TEST_SEED repeats a run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / name / "config.json").write_text(json.dumps({"model_type": "llama"}))
     models = "".join(f"- {{model: {folder / name}}}\n" for name in ("math", "code"))
     (folder / "recipe.yml").write_text(
-        f"merge_method: ties\nbase_model: {folder / 'base'}\nmodels:\n{models}parameters: {{density: 0.3, scope: model}}\n"
+        f"merge_method: ties\nbase_model: {folder / 'base'}\nmodels:\n{models}"
+        "parameters: {density: 0.3, scope: model}\n"
     )
     yield folder
 
@@ -55,7 +56,9 @@ def whole(binary: Path, inputs: Path, tmp_path_factory: pytest.TempPathFactory) 
     """The files of an uninterrupted merge, and how many seconds it took."""
     out = tmp_path_factory.mktemp("whole") / "out"
     start = time.monotonic()
-    done = subprocess.run([binary, "merge", inputs / "recipe.yml", out, "--no-sync", "--threads", "2"], capture_output=True, text=True)
+    done = subprocess.run(
+        [binary, "merge", inputs / "recipe.yml", out, "--no-sync", "--threads", "2"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return digests(out), time.monotonic() - start
 
@@ -155,7 +158,9 @@ def test_a_signal_stops_it_resumably(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_two_on_one_out(run: Run, binary: Path, inputs: Path, whole: tuple[dict[str, str], float], tmp_path: Path) -> None:
+def test_two_on_one_out(
+    run: Run, binary: Path, inputs: Path, whole: tuple[dict[str, str], float], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     first = start(binary, inputs, out)
     wait_for_work(out, first)
