@@ -65,7 +65,7 @@ Parsed parse(const Command& command, const std::vector<std::string>& words) {
   Arguments& arguments = parsed.arguments;
   // Errors too go out as JSON where it was asked for, and help is given whatever else is wrong.
   const auto end = std::find(words.begin(), words.end(), "--");
-  const bool takes_json = (kMethods | kMerge | kPlan | kExplain | kInspect | kDiff) & command.use;
+  const bool takes_json = (kAll & ~kCompletion) & command.use;
   arguments.json = takes_json && std::find(words.begin(), end, "--json") != end;
   arguments.help =
       std::find(words.begin(), end, "--help") != end || std::find(words.begin(), end, "-h") != end;

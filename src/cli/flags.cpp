@@ -31,6 +31,12 @@ const char* clear_option(Arguments& a, const Flag&, std::string_view value) {
   return kFine;
 }
 
+template <std::string Options::* kMember>
+const char* set_option_text(Arguments& a, const Flag&, std::string_view value) {
+  a.options.*kMember = value;
+  return kFine;
+}
+
 template <std::string Arguments::* kMember>
 const char* set_text(Arguments& a, const Flag&, std::string_view value) {
   a.*kMember = value;
@@ -40,6 +46,13 @@ const char* set_text(Arguments& a, const Flag&, std::string_view value) {
 const char* note(Arguments& a, const Flag& flag, std::string_view value) {
   a.without_effect.push_back((value == "false" && flag.negatable ? "--no-" : "--") +
                              std::string(flag.name));
+  return kFine;
+}
+
+const char* set_replay(Arguments& a, const Flag&, std::string_view value) {
+  const auto count = parse_count(value);
+  if (!count) return "a whole number";
+  a.replay = static_cast<std::size_t>(*count);
   return kFine;
 }
 
@@ -104,7 +117,7 @@ const char* add_verbosity(Arguments& a, const Flag&, std::string_view) {
 }
 
 constexpr std::uint32_t kRecipe = kMerge | kPlan | kExplain;
-constexpr std::uint32_t kFiles = kRecipe | kInspect | kDiff;
+constexpr std::uint32_t kFiles = kRecipe | kInspect | kDiff | kVerify | kReproduce;
 
 constexpr Flag on(const char* name, std::uint32_t uses, const char* says, Apply apply) {
   return {name, "", "", "", false, uses, Group::common, says, apply};
@@ -132,7 +145,13 @@ constexpr Flag grouped(Flag flag, Group group) {
 constexpr std::array kFlags{
     with("set", "PATH=VALUE", kRecipe, "change a value of the recipe (repeatable)", add_set),
     with("var", "NAME=VALUE", kRecipe, "give a variable of the recipe (repeatable)", add_variable),
-    on("overwrite", kMerge, "replace what is at OUT", set_option<&Options::overwrite>),
+    on("overwrite", kMerge | kReproduce, "replace what is at OUT", set_option<&Options::overwrite>),
+    on("verify", kMerge | kReproduce, "read the output back and compare its hashes",
+       set_option<&Options::verify>),
+    with("only-tensor", "GLOB", kMerge | kPlan, "make only these tensors, for debugging",
+         set_option_text<&Options::only_tensor>),
+    with("replay", "N", kVerify, "compute N tensors of a merge again and compare", set_replay),
+    on("check-finite", kVerify, "look for NaN and infinity", set_option<&Options::check_finite>),
     on("resume", kMerge, "go on with an interrupted merge", set_option<&Options::resume>),
     on("dry-run", kMerge, "show the plan and stop", set_switch<&Arguments::dry_run>),
     with("base", "MODEL", kDiff, "compare a and b by their deltas from this model",
@@ -142,11 +161,11 @@ constexpr std::array kFlags{
        clear_option<&Options::sample>),
     also(with("seed", "N", kRecipe, "seed of random choices, over the recipe's own", set_seed),
          "--random-seed"),
-    also(with("threads", "N", kMerge | kPlan | kDiff, "threads (default: what affinity allows)",
-              set_threads),
+    also(with("threads", "N", kMerge | kPlan | kDiff | kReproduce,
+              "threads (default: what affinity allows)", set_threads),
          "--num-threads,-j"),
-    with("memory", "SIZE", kMerge | kPlan | kDiff, "stay within, as 512MiB or 4GB (default: auto)",
-         set_memory),
+    with("memory", "SIZE", kMerge | kPlan | kDiff | kReproduce,
+         "stay within, as 512MiB or 4GB (default: auto)", set_memory),
     with("cpu-level", "LEVEL", kMerge | kPlan | kDiff, "use no newer CPU instructions than these",
          set_cpu_level, "baseline sse4 avx2 avx512"),
     with("out-shard-size", "SIZE", kMerge | kPlan, "bytes a file (default: 5B); 0: one file",
@@ -167,8 +186,8 @@ constexpr std::array kFlags{
        set_switch<&Arguments::json>),
     with("report", "FILE", kMerge, "write the JSON report to a file too",
          set_text<&Arguments::report_file>),
-    with("progress", "KIND", kMerge | kDiff, "how to show progress on stderr", set_progress,
-         "auto plain json none"),
+    with("progress", "KIND", kMerge | kDiff | kVerify | kReproduce,
+         "how to show progress on stderr", set_progress, "auto plain json none"),
     also(on("quiet", kFiles, "errors and warnings only", set_switch<&Arguments::quiet>), "-q"),
     also(on("verbose", kFiles, "say more (repeatable)", add_verbosity), "-v"),
     grouped(with("markdown", "FOLDER", kMethods, "write a page for each method",

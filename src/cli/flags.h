@@ -21,6 +21,7 @@ struct Arguments {
   std::string base;             ///< diff --base
   std::string report_file;      ///< merge --report
   std::string markdown_folder;  ///< methods --markdown
+  std::size_t replay = 0;       ///< verify --replay
   ProgressKind progress = ProgressKind::automatic;
   bool json = false;
   bool tensors = false;
@@ -41,7 +42,9 @@ enum Uses : std::uint32_t {
   kDiff = 16,
   kMethods = 32,
   kCompletion = 64,
-  kAll = 127,
+  kVerify = 128,
+  kReproduce = 256,
+  kAll = 511,
 };
 
 /// Where a flag stands in the help.

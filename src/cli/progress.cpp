@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -110,6 +111,7 @@ Progress::Progress(const Console& console, ProgressKind kind, int verbosity)
 
 bool Progress::progress(std::uint64_t done, std::uint64_t total, std::string_view tensor) {
   if (Interrupt::asked()) return false;
+  open();
   const double now = now_s();
   if (begun_ < 0) begun_ = now;
   const double seconds = now - begun_;
@@ -137,12 +139,17 @@ bool Progress::progress(std::uint64_t done, std::uint64_t total, std::string_vie
 }
 
 void Progress::planned(const PlanReport& plan) {
-  clear();
   if (verbosity_ > 0) {
-    console_.talk(report::plan_text(plan, console_.err_style(), verbosity_ > 1));
+    opening_ = report::plan_text(plan, console_.err_style(), verbosity_ > 1);
   } else if (kind_ == ProgressKind::automatic || kind_ == ProgressKind::plain) {
-    console_.talk(report::opening_line(plan));
+    opening_ = report::opening_line(plan);
   }
+}
+
+void Progress::open() {
+  if (opening_.empty()) return;
+  clear();
+  console_.talk(std::exchange(opening_, {}));
 }
 
 void Progress::clear() {

@@ -54,7 +54,11 @@ class Progress : public Listener {
   ~Progress() override { clear(); }
 
   bool progress(std::uint64_t done, std::uint64_t total, std::string_view tensor) override;
+  /// Keeps what is to be said about the plan until work begins: a merge that is refused needs no
+  /// opening.
   void planned(const PlanReport& plan) override;
+  /// Says it now, where nothing had to be read.
+  void open();
   /// Takes the line away, before anything else is said.
   void clear();
 
@@ -63,6 +67,7 @@ class Progress : public Listener {
   ProgressKind kind_;
   int verbosity_;
   Meter meter_;
+  std::string opening_;
   double begun_ = -1;
   bool drawn_ = false;
 };

@@ -168,6 +168,7 @@ int run_merge(const Console& console, const Arguments& arguments) {
   progress.clear();
   if (!answer) return failure(console, arguments, answer);
 
+  progress.open();
   const MergeReport& report = *answer.value;
   if (!arguments.quiet) {
     for (const Problem& problem : answer.notes) console.talk("note", problem.text());
@@ -215,6 +216,38 @@ int run_diff(const Console& console, const Arguments& arguments) {
       [&](const DiffReport& report) {
         return report::diff_text(report, console.out_style(), arguments.tensors);
       });
+}
+
+/// Findings make the status 1, but they are what was asked for: data, and not an error of the
+/// command.
+template <class T>
+int judged(int shown, const Answer<T>& answer) {
+  return shown == kDone && answer ? static_cast<int>(answer.status) : shown;
+}
+
+int run_verify(const Console& console, const Arguments& arguments) {
+  const Interrupt interrupt;
+  Progress progress(console, arguments.progress, 0);
+  const auto answer = verify(arguments.words[0], arguments.replay, arguments.options, progress);
+  progress.clear();
+  const int shown = show(
+      console, arguments, answer,
+      [&](const VerifyReport& report) { return report::verify_json(report, answer.notes); },
+      [&](const VerifyReport& report) { return report::verify_text(report); });
+  return judged(shown, answer);
+}
+
+int run_reproduce(const Console& console, const Arguments& arguments) {
+  const Interrupt interrupt;
+  Progress progress(console, arguments.progress, arguments.verbosity);
+  const auto answer =
+      reproduce(arguments.words[0], arguments.words[1], arguments.options, progress);
+  progress.clear();
+  const int shown = show(
+      console, arguments, answer,
+      [&](const ReproduceReport& report) { return report::reproduce_json(report, answer.notes); },
+      [&](const ReproduceReport& report) { return report::reproduce_text(report); });
+  return judged(shown, answer);
 }
 
 int write_pages(const Console& console, const std::string& folder) {
@@ -288,6 +321,10 @@ int run_command(const Command& command, const std::vector<std::string>& words,
       return run_inspect(console, parsed.arguments);
     case kDiff:
       return run_diff(console, parsed.arguments);
+    case kVerify:
+      return run_verify(console, parsed.arguments);
+    case kReproduce:
+      return run_reproduce(console, parsed.arguments);
     case kMethods:
       return run_methods(console, parsed.arguments);
     default:

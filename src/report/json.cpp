@@ -248,6 +248,27 @@ std::string diff_json(const DiffReport& diff, const std::vector<Problem>& warnin
   return document(out);
 }
 
+std::string verify_json(const VerifyReport& report, const std::vector<Problem>& warnings) {
+  Json out;
+  out["path"] = report.path;
+  out["files"] = report.files;
+  out["tensors"] = report.tensors;
+  out["replayed"] = report.replayed;
+  out["findings"] = problems_of(report.findings);
+  out["notes"] = problems_of(report.notes);
+  out["warnings"] = problems_of(warnings);
+  return document(out);
+}
+
+std::string reproduce_json(const ReproduceReport& report, const std::vector<Problem>& warnings) {
+  Json out;
+  out["out"] = report.merge.out;
+  out["tensors"] = report.merge.hashes.size();
+  out["differences"] = problems_of(report.differences);
+  out["warnings"] = problems_of(warnings);
+  return document(out);
+}
+
 std::string method_json(const MethodDoc& method) { return document(method_of(method)); }
 
 std::string methods_json(const std::vector<MethodDoc>& methods) {

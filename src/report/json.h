@@ -17,6 +17,8 @@ std::string merge_json(const MergeReport& merge, const std::vector<Problem>& war
 std::string inspect_json(const InspectReport& model, bool tensors,
                          const std::vector<Problem>& warnings);
 std::string diff_json(const DiffReport& diff, const std::vector<Problem>& warnings);
+std::string verify_json(const VerifyReport& report, const std::vector<Problem>& warnings);
+std::string reproduce_json(const ReproduceReport& report, const std::vector<Problem>& warnings);
 std::string method_json(const MethodDoc& method);
 std::string methods_json(const std::vector<MethodDoc>& methods);
 std::string errors_json(const std::vector<Problem>& errors, const std::vector<Problem>& warnings);

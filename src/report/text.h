@@ -32,6 +32,12 @@ std::string inspect_text(const InspectReport& model, const Style& style, bool te
 /// Layers, roles, then the line of all; `tensors`: every tensor first.
 std::string diff_text(const DiffReport& diff, const Style& style, bool tensors = false);
 
+/// A line a finding, then what was looked at.
+std::string verify_text(const VerifyReport& report);
+
+/// A line a difference, or that there is none.
+std::string reproduce_text(const ReproduceReport& report);
+
 /// Names and what each does, methods first, then steps.
 std::string methods_text(const std::vector<MethodDoc>& methods, const Style& style);
 

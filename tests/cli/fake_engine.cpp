@@ -47,6 +47,20 @@ Answer<DiffReport> diff(const std::string& /*a*/, const std::string& /*b*/,
   return cli::fake_engine().diff;
 }
 
+Answer<VerifyReport> verify(const std::string& /*model*/, std::size_t replay,
+                            const Options& options, Listener& /*listener*/) {
+  cli::fake_engine().options = options;
+  cli::fake_engine().replay = replay;
+  return cli::fake_engine().verify;
+}
+
+Answer<ReproduceReport> reproduce(const std::string& /*out*/, const std::string& fresh,
+                                  const Options& options, Listener& /*listener*/) {
+  cli::fake_engine().options = options;
+  cli::fake_engine().out = fresh;
+  return cli::fake_engine().reproduce;
+}
+
 std::vector<MethodDoc> list_methods() {
   std::vector<MethodDoc> list(2);
   list[0].name = "linear";

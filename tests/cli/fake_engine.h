@@ -15,6 +15,9 @@ struct FakeEngine {
   Answer<MergeReport> merge;
   Answer<InspectReport> inspect;
   Answer<DiffReport> diff;
+  std::size_t replay = 0;
+  Answer<VerifyReport> verify;
+  Answer<ReproduceReport> reproduce;
   std::function<bool(Listener&)>
       during;  ///< Runs while a merge does; false: the listener stopped it.
 };
