@@ -121,8 +121,8 @@ def test_out_below_a_file_cannot_be_written(run: Run, recipe: Path, tmp_path: Pa
 
 
 def test_a_missing_model_is_named(run: Run, recipe: Path, tmp_path: Path) -> None:
-    recipe.write_text(AVERAGE.replace("code", "cood"))
-    failed(run("merge", recipe, "out"), 1, "cood")
+    recipe.write_text(AVERAGE.replace("code", "codes"))
+    failed(run("merge", recipe, "out"), 1, 'recipe.yml:4:13: model "codes"', 'did you mean "code"?')
     assert left_over(tmp_path) == []
 
 
@@ -166,6 +166,27 @@ def test_json_errors_carry_their_place(run: Run, recipe: Path) -> None:
     errors = json.loads(done.stdout)["errors"]
     assert sorted(error["line"] for error in errors) == [3, 6, 8, 9, 10]
     assert all(error["code"] and error["message"] and error["column"] for error in errors)
+
+
+def test_plan_tells_mistakes_with_hints_and_warnings(run: Run, recipe: Path) -> None:
+    recipe.write_text(FIVE_MISTAKES + "misssing: skip\n")
+    failed(run("plan", "recipe.yml"), 2, 'recipe.yml:6:27: "density"', "accepted: true false", "one of error, skip, take")
+    document = json.loads(run("plan", "recipe.yml", "--json").stdout)
+    assert [error["line"] for error in document["errors"]] == [3, 6, 8, 9, 10]
+    assert [warning["line"] for warning in document["warnings"]] == [11]
+
+
+def test_a_budget_that_is_too_small_gets_the_number_that_would_do(run: Run, recipe: Path) -> None:
+    done = run("plan", recipe, "--memory", "1MiB")
+    failed(done, 1, "memory")
+    least = re.search(r"--memory (\d+MiB)", done.stderr)
+    assert least, done.stderr
+
+
+def test_a_refused_merge_has_no_opening(run: Run, recipe: Path) -> None:
+    assert run("merge", recipe, "out").returncode == 0
+    done = run("merge", recipe, "out")
+    assert done.stderr.startswith("error: "), done.stderr
 
 
 def test_an_unknown_method_gets_the_nearest_one(run: Run, recipe: Path) -> None:
