@@ -145,9 +145,9 @@ def demonstrate(program: Program) -> list[str]:
         (program.folder / folder).mkdir(parents=True, exist_ok=True)
     for recipe in [*recipes.RECIPES, *recipes.MINILM_RECIPES]:
         recipes.write(recipe, program.folder / "recipes")
-    heading("Eight published fine-tunes of one network (mhcnuggets 2.4.1): which peptides does an allele bind?")
+    heading("Eight published fine-tunes of one network: which peptides does an allele bind?")
     rows = merge_peptide_networks(program)
-    heading("A sentence encoder and its published fine-tune (all-MiniLM-L6-v2), for transformers to load")
+    heading("A published sentence encoder and its fine-tune: all-MiniLM-L6-v2")
     merge_minilm(program)
     return disagreements(rows)
 
