@@ -35,9 +35,7 @@ void Hasher::add(std::span<const std::byte> bytes) {
   XXH3_128bits_update(&state_->xxh, bytes.data(), bytes.size());
 }
 
-void Hasher::add(const Hash128& hash) {
-  add(std::as_bytes(std::span(&hash, 1)));
-}
+void Hasher::add(const Hash128& hash) { add(std::as_bytes(std::span(&hash, 1))); }
 
 void Hasher::add(std::string_view text) { add(std::as_bytes(std::span(text))); }
 

@@ -9,7 +9,8 @@
 
 namespace merganser {
 
-/// An xxh3-128 hash: a fingerprint that tells files and tensors apart; no protection against forgery.
+/// An xxh3-128 hash: a fingerprint that tells files and tensors apart; no protection against
+/// forgery.
 struct Hash128 {
   std::uint64_t low = 0;
   std::uint64_t high = 0;

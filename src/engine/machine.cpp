@@ -1,12 +1,13 @@
 #include "engine/machine.h"
 
-#include <fmt/format.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <string>
+
+#include <fmt/format.h>
 
 #include "exec/run.h"
 
@@ -40,7 +41,9 @@ std::optional<std::uint64_t> number_in(const char* file) {
   return std::nullopt;
 }
 
-std::string mebibytes(std::uint64_t bytes) { return fmt::format("{} MiB", (bytes + (1 << 20) - 1) >> 20); }
+std::string mebibytes(std::uint64_t bytes) {
+  return fmt::format("{} MiB", (bytes + (1 << 20) - 1) >> 20);
+}
 
 }  // namespace
 
@@ -79,12 +82,15 @@ Result<Resources> resources_for(const plan::Plan& plan, const Options& options) 
   const std::uint64_t wanted = exec::wanted_bytes(plan, out.threads);
   const std::uint64_t least = exec::least_bytes(plan);
   const std::uint64_t automatic = std::max(available_bytes() / 2, kLeastAutomatic);
-  const std::uint64_t budget = options.memory_bytes.value_or(std::max(automatic, fixed + by_thread + least));
+  const std::uint64_t budget =
+      options.memory_bytes.value_or(std::max(automatic, fixed + by_thread + least));
   if (fixed + kThreadReserve + least > budget) {
-    return Error{.code = Code::memory_budget,
-                 .message = fmt::format("this merge needs at least {} of memory and the budget is {}",
-                                        mebibytes(fixed + kThreadReserve + least), mebibytes(budget)),
-                 .hint = fmt::format("--memory {}MiB", (fixed + kThreadReserve + least + (1 << 20) - 1) >> 20)};
+    return Error{
+        .code = Code::memory_budget,
+        .message = fmt::format("this merge needs at least {} of memory and the budget is {}",
+                               mebibytes(fixed + kThreadReserve + least), mebibytes(budget)),
+        .hint =
+            fmt::format("--memory {}MiB", (fixed + kThreadReserve + least + (1 << 20) - 1) >> 20)};
   }
   // A tight budget costs threads before it costs the merge.
   while (out.threads > 1 && fixed + kThreadReserve * out.threads + least > budget) --out.threads;

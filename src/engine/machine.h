@@ -2,8 +2,9 @@
 
 #include <cstdint>
 
-#include "core/result.h"
 #include "merganser/merganser.h"
+
+#include "core/result.h"
 #include "plan/plan.h"
 
 /// What this process may use of the machine it runs on.
@@ -16,7 +17,8 @@ unsigned allowed_threads();
 std::uint64_t resident_bytes();
 std::uint64_t peak_resident_bytes();
 
-/// Memory that is free to this process: what the system calls available, within the control group's limit.
+/// Memory that is free to this process: what the system calls available, within the control group's
+/// limit.
 std::uint64_t available_bytes();
 
 /// How a plan is going to be run.
@@ -26,8 +28,9 @@ struct Resources {
   std::uint64_t peak_bytes = 0;  ///< Resident memory that is expected at the most.
 };
 
-/// Divides the budget: what the process has already, a reserve for stacks and the allocator, and the rest for tasks. Without a budget it
-/// is what the plan wants, at most half of what is free, at least 1 GiB. Errors: memory_budget, with the number that is needed.
+/// Divides the budget: what the process has already, a reserve for stacks and the allocator, and
+/// the rest for tasks. Without a budget it is what the plan wants, at most half of what is free, at
+/// least 1 GiB. Errors: memory_budget, with the number that is needed.
 Result<Resources> resources_for(const plan::Plan& plan, const Options& options);
 
 }  // namespace merganser::engine

@@ -16,7 +16,8 @@ Answer<PlanReport> plan_merge(const RecipeSource& source, const std::string& out
   MERGANSER_ANSWER(PlanReport, const plan::Plan planned,
                    engine::make_plan(std::move(recipe), out, options));
   PlanReport report = engine::report_of(planned, out);
-  MERGANSER_ANSWER(PlanReport, const engine::Resources resources, engine::resources_for(planned, options));
+  MERGANSER_ANSWER(PlanReport, const engine::Resources resources,
+                   engine::resources_for(planned, options));
   report.peak_bytes = resources.peak_bytes;
   if (options.sample) {
     if (auto sampled = engine::add_sample(planned, report); !sampled)

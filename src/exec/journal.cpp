@@ -1,8 +1,8 @@
 #include "exec/journal.h"
 
-#include <fmt/format.h>
-
 #include <cstring>
+
+#include <fmt/format.h>
 
 namespace merganser::exec {
 namespace {
@@ -71,7 +71,8 @@ std::uint64_t checksum(std::uint8_t kind, std::string_view payload) {
 Hash128 times_hash(const plan::Plan& plan) {
   Hasher hash;
   for (const plan::Input& input : plan.inputs) {
-    for (const SourceFile& file : input.weights->files()) hash.add(fmt::format("{} ", file.modified_ns));
+    for (const SourceFile& file : input.weights->files())
+      hash.add(fmt::format("{} ", file.modified_ns));
   }
   return hash.digest();
 }
@@ -84,7 +85,8 @@ std::string header_of(const plan::Plan& plan) {
 bool read_chunk(std::string_view payload, Journal::ChunkRecord& record) {
   Reader reader(payload);
   if (!reader.get(record.row) || !reader.get(record.chunk) || !reader.get(record.non_finite) ||
-      !reader.get(record.hashes.out)) return false;
+      !reader.get(record.hashes.out))
+    return false;
   for (Hash128 hash; reader.left() > 0;) {
     if (!reader.get(hash)) return false;
     record.hashes.inputs.push_back(hash);
@@ -95,7 +97,9 @@ bool read_chunk(std::string_view payload, Journal::ChunkRecord& record) {
 bool read_facts(std::string_view payload, Journal::FactsRecord& record) {
   Reader reader(payload);
   Facts facts;
-  if (!reader.get(record.stage) || !reader.get(record.survey) || !reader.get_all(facts.real) || !reader.get_all(facts.whole)) return false;
+  if (!reader.get(record.stage) || !reader.get(record.survey) || !reader.get_all(facts.real) ||
+      !reader.get_all(facts.whole))
+    return false;
   record.facts = std::make_shared<const Facts>(std::move(facts));
   return reader.left() == 0;
 }
@@ -109,7 +113,8 @@ Hash128 plan_key(const plan::Plan& plan) {
   for (const formats::PlannedFile& file : plan.files.files) hash.add(file.header);
   hash.add(plan.files.index);
   for (const plan::Input& input : plan.inputs) {
-    for (const SourceFile& file : input.weights->files()) hash.add(fmt::format("{} {}\n", file.size, file.header_hash));
+    for (const SourceFile& file : input.weights->files())
+      hash.add(fmt::format("{} {}\n", file.size, file.header_hash));
   }
   return hash.digest();
 }
@@ -120,7 +125,8 @@ bool Journal::begun(const std::filesystem::path& path) {
   return !failure && size >= kHeaderBytes;
 }
 
-Result<std::unique_ptr<Journal>> Journal::create(const std::filesystem::path& path, const plan::Plan& plan) {
+Result<std::unique_ptr<Journal>> Journal::create(const std::filesystem::path& path,
+                                                 const plan::Plan& plan) {
   MERGANSER_TRY(OutputFile file, OutputFile::create(path, 0));
   std::unique_ptr<Journal> journal(new Journal(std::move(file)));
   const std::string header = header_of(plan);
@@ -129,20 +135,24 @@ Result<std::unique_ptr<Journal>> Journal::create(const std::filesystem::path& pa
   return journal;
 }
 
-Result<std::unique_ptr<Journal>> Journal::resume(const std::filesystem::path& path, const plan::Plan& plan) {
+Result<std::unique_ptr<Journal>> Journal::resume(const std::filesystem::path& path,
+                                                 const plan::Plan& plan) {
   MERGANSER_TRY(const std::string text, read_small_file(path, kJournalBytes));
   const std::string header = header_of(plan);
   // Magic and key must be ours; the times behind them may differ.
   constexpr std::size_t kKeyed = kHeaderBytes - sizeof(Hash128);
   if (text.compare(0, kKeyed, header, 0, kKeyed) != 0 || text.size() < kHeaderBytes) {
     return Error{.code = Code::bad_file,
-                 .message = "the unfinished output beside OUT is of another recipe, other models or another version",
+                 .message =
+                     "the unfinished output beside OUT is of another recipe, other models or "
+                     "another version",
                  .file = path.parent_path().string(),
                  .hint = "--overwrite discards it and starts anew"};
   }
   MERGANSER_TRY(OutputFile file, OutputFile::open(path));
   std::unique_ptr<Journal> journal(new Journal(std::move(file)));
-  journal->times_differ_ = text.compare(kKeyed, sizeof(Hash128), header, kKeyed, sizeof(Hash128)) != 0;
+  journal->times_differ_ =
+      text.compare(kKeyed, sizeof(Hash128), header, kKeyed, sizeof(Hash128)) != 0;
   journal->end_ = journal->read_records(text, kHeaderBytes);
   return journal;
 }
@@ -181,12 +191,18 @@ Result<void> Journal::add(const ChunkRecord& record) {
 }
 
 Result<void> Journal::add(const FactsRecord& record) {
-  return append(kFacts, Bytes().put(record.stage).put(record.survey).put_all(record.facts->real).put_all(record.facts->whole).take());
+  return append(kFacts, Bytes()
+                            .put(record.stage)
+                            .put(record.survey)
+                            .put_all(record.facts->real)
+                            .put_all(record.facts->whole)
+                            .take());
 }
 
 Result<void> Journal::append(std::uint8_t kind, const std::string& payload) {
-  const std::string frame = Bytes().put(kind).put(static_cast<std::uint32_t>(payload.size())).take() + payload +
-                            Bytes().put(checksum(kind, payload)).take();
+  const std::string frame =
+      Bytes().put(kind).put(static_cast<std::uint32_t>(payload.size())).take() + payload +
+      Bytes().put(checksum(kind, payload)).take();
   std::uint64_t at = 0;
   {
     const std::lock_guard lock(mutex_);

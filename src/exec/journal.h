@@ -15,17 +15,22 @@
 
 namespace merganser::exec {
 
-/// What a run has done so far, in a file beside its unfinished output, so that a later run can go on where this one ended, however it
-/// ended. The file is a key and then records that are only ever added:
+/// What a run has done so far, in a file beside its unfinished output, so that a later run can go
+/// on where this one ended, however it ended. The file is a key and then records that are only ever
+/// added:
 ///
 ///   1. 8 bytes "MRGNSRJ2", 16 bytes key, 16 bytes hash of the inputs' times
-///   2. records: u8 kind, u32 payload length n, n bytes payload, u64 xxh3 of kind and payload; all little-endian
-///        kind 1, a chunk that was written: u64 row, u64 chunk, u64 NaN and infinities in its inputs, its hashes (16 bytes: output; then 16
+///   2. records: u8 kind, u32 payload length n, n bytes payload, u64 xxh3 of kind and payload; all
+///   little-endian
+///        kind 1, a chunk that was written: u64 row, u64 chunk, u64 NaN and infinities in its
+///        inputs, its hashes (16 bytes: output; then 16
 ///                for every input)
-///        kind 2, facts of a survey of model scope: u32 stage, u32 survey, u64 count and reals, u64 count and whole numbers
+///        kind 2, facts of a survey of model scope: u32 stage, u32 survey, u64 count and reals, u64
+///        count and whole numbers
 ///
-/// A record that is torn or wrong ends the journal: what stands behind it is not believed and is written over. A chunk is believed only if
-/// the output still holds bytes with that hash (the executor checks). Adding is safe from several threads.
+/// A record that is torn or wrong ends the journal: what stands behind it is not believed and is
+/// written over. A chunk is believed only if the output still holds bytes with that hash (the
+/// executor checks). Adding is safe from several threads.
 class Journal {
  public:
   struct ChunkRecord {
@@ -40,17 +45,22 @@ class Journal {
     std::shared_ptr<const Facts> facts;
   };
 
-  /// True when there is a journal at `path`, and not the beginning of one that an earlier run came no further with.
+  /// True when there is a journal at `path`, and not the beginning of one that an earlier run came
+  /// no further with.
   static bool begun(const std::filesystem::path& path);
   /// Starts a journal; `path` must not exist. Errors: io.
-  static Result<std::unique_ptr<Journal>> create(const std::filesystem::path& path, const plan::Plan& plan);
-  /// Reads the journal of an earlier run of the same plan and goes on with it. Errors: io; bad_file when it is of another plan.
-  static Result<std::unique_ptr<Journal>> resume(const std::filesystem::path& path, const plan::Plan& plan);
+  static Result<std::unique_ptr<Journal>> create(const std::filesystem::path& path,
+                                                 const plan::Plan& plan);
+  /// Reads the journal of an earlier run of the same plan and goes on with it. Errors: io; bad_file
+  /// when it is of another plan.
+  static Result<std::unique_ptr<Journal>> resume(const std::filesystem::path& path,
+                                                 const plan::Plan& plan);
 
   /// What the earlier run had done; empty after `create`.
   const std::vector<ChunkRecord>& chunks() const { return chunks_; }
   const std::vector<FactsRecord>& facts() const { return facts_; }
-  /// True when inputs have other times than they had for the earlier run, though sizes and headers are the same.
+  /// True when inputs have other times than they had for the earlier run, though sizes and headers
+  /// are the same.
   bool times_differ() const { return times_differ_; }
 
   Result<void> add(const ChunkRecord& record);
@@ -70,8 +80,8 @@ class Journal {
   bool times_differ_ = false;
 };
 
-/// What must be the same for a run to go on with another's work: recipe, seed, program version, layout of the output, and the
-/// inputs' sizes and headers. Not: threads, memory, CPU level, times.
+/// What must be the same for a run to go on with another's work: recipe, seed, program version,
+/// layout of the output, and the inputs' sizes and headers. Not: threads, memory, CPU level, times.
 Hash128 plan_key(const plan::Plan& plan);
 
 }  // namespace merganser::exec

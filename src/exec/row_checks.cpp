@@ -70,7 +70,8 @@ Result<void> check_agreement(const plan::Plan& plan, const plan::PlannedRow& row
 
 ChunkHashes hashes_of(const ChunkBytes& bytes, std::span<const std::byte> out) {
   ChunkHashes hashes{hash128(out), {}};
-  for (const std::span<const std::byte> model : bytes.models) hashes.inputs.push_back(hash128(model));
+  for (const std::span<const std::byte> model : bytes.models)
+    hashes.inputs.push_back(hash128(model));
   if (!bytes.base.empty()) hashes.inputs.push_back(hash128(bytes.base));
   return hashes;
 }
@@ -92,7 +93,8 @@ std::vector<std::string> HashLog::outputs() const {
 std::vector<std::string> HashLog::inputs() const {
   std::vector<Hasher> hashers(plan_.inputs.size());
   for (std::size_t i = 0; i < hashers.size(); ++i) {
-    for (const SourceFile& file : plan_.inputs[i].weights->files()) hashers[i].add(file.header_hash);
+    for (const SourceFile& file : plan_.inputs[i].weights->files())
+      hashers[i].add(file.header_hash);
   }
   std::set<std::pair<std::size_t, std::size_t>> seen;
   for (std::size_t r = 0; r < chunks_.size(); ++r) {

@@ -22,21 +22,25 @@ Result<void> check_finite(const plan::Plan& plan, const plan::PlannedRow& row,
 Result<void> check_agreement(const plan::Plan& plan, const plan::PlannedRow& row,
                              const ChunkBytes& bytes);
 
-/// Hashes of one chunk: of what was written, and of the stored bytes of every input (the models, then the base).
+/// Hashes of one chunk: of what was written, and of the stored bytes of every input (the models,
+/// then the base).
 struct ChunkHashes {
   Hash128 out;
   std::vector<Hash128> inputs;
 };
 ChunkHashes hashes_of(const ChunkBytes& bytes, std::span<const std::byte> out);
 
-/// Hashes of all chunks of a run, put together when it is over: by output tensor over its chunks; by input over its files' header
-/// hashes and the chunks of the tensors that were read, in plan order. A tensor that several rows read counts once, with the
-/// first. Chunks may come in any order; different chunks from different threads.
+/// Hashes of all chunks of a run, put together when it is over: by output tensor over its chunks;
+/// by input over its files' header hashes and the chunks of the tensors that were read, in plan
+/// order. A tensor that several rows read counts once, with the first. Chunks may come in any
+/// order; different chunks from different threads.
 class HashLog {
  public:
   explicit HashLog(const plan::Plan& plan);
 
-  void set(std::size_t row, std::uint64_t chunk, ChunkHashes hashes) { chunks_[row][chunk] = std::move(hashes); }
+  void set(std::size_t row, std::uint64_t chunk, ChunkHashes hashes) {
+    chunks_[row][chunk] = std::move(hashes);
+  }
   std::vector<std::string> outputs() const;
   std::vector<std::string> inputs() const;
 

@@ -1,7 +1,5 @@
 #include "exec/run.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <map>
@@ -9,6 +7,8 @@
 #include <optional>
 #include <system_error>
 #include <thread>
+
+#include <fmt/format.h>
 
 #include "exec/chain.h"
 #include "exec/row_checks.h"
@@ -20,7 +20,8 @@ namespace {
 
 using plan::PlannedRow;
 
-/// Chunks of a survey that may be ahead of the oldest one under way, by thread: later sums wait for it in memory.
+/// Chunks of a survey that may be ahead of the oldest one under way, by thread: later sums wait for
+/// it in memory.
 constexpr std::uint64_t kWindowByThread = 4;
 
 /// A survey that several rows share, or one row has for itself.
@@ -97,10 +98,12 @@ class Executor {
     }
     if (largest > options_.memory_bytes) {
       return Error{.code = Code::memory_budget,
-                   .message = fmt::format("one step needs {} bytes of working memory and the budget leaves {}", largest,
-                                          options_.memory_bytes)};
+                   .message = fmt::format(
+                       "one step needs {} bytes of working memory and the budget leaves {}",
+                       largest, options_.memory_bytes)};
     }
-    schedule_.emplace(plan_, std::move(passes), options_.memory_bytes, kWindowByThread * options_.threads);
+    schedule_.emplace(plan_, std::move(passes), options_.memory_bytes,
+                      kWindowByThread * options_.threads);
     for (std::size_t r = 0; r < written.size(); ++r) {
       for (std::uint64_t c = 0; c < written[r].size(); ++c) {
         if (written[r][c]) schedule_->skip(r, c);
@@ -109,10 +112,13 @@ class Executor {
     return {};
   }
 
-  /// A row that is written needs no facts of its own any more; those of model scope are for the others too.
+  /// A row that is written needs no facts of its own any more; those of model scope are for the
+  /// others too.
   static void drop_needless_surveys(std::vector<Pass>& passes, const std::vector<bool>& written) {
-    if (written.empty() || std::find(written.begin(), written.end(), false) != written.end()) return;
-    while (passes.size() > 1 && passes[passes.size() - 2].survey.scope == Scope::tensor) passes.erase(passes.end() - 2);
+    if (written.empty() || std::find(written.begin(), written.end(), false) != written.end())
+      return;
+    while (passes.size() > 1 && passes[passes.size() - 2].survey.scope == Scope::tensor)
+      passes.erase(passes.end() - 2);
   }
 
   void recall_facts() {
@@ -129,10 +135,12 @@ class Executor {
   Result<void> recall_chunks(std::vector<std::vector<bool>>& written) {
     std::vector<std::byte> bytes;
     for (const Journal::ChunkRecord& record : options_.journal->chunks()) {
-      if (record.row >= plan_.rows.size() || record.chunk >= plan_.rows[record.row].chunks) continue;
+      if (record.row >= plan_.rows.size() || record.chunk >= plan_.rows[record.row].chunks)
+        continue;
       const PlannedRow& row = plan_.rows[record.row];
       bytes.resize(stored_bytes(row.dtype, chunk_size(row, record.chunk)));
-      MERGANSER_TRY(sink_.read_back(record.row, stored_bytes(row.dtype, record.chunk * row.chunk_elements), bytes));
+      MERGANSER_TRY(sink_.read_back(
+          record.row, stored_bytes(row.dtype, record.chunk * row.chunk_elements), bytes));
       if (hash128(bytes) != record.hashes.out) continue;
       if (written[record.row].empty()) written[record.row].assign(row.chunks, false);
       if (written[record.row][record.chunk]) continue;
@@ -179,14 +187,17 @@ class Executor {
     try {
       return body();
     } catch (const std::bad_alloc&) {
-      return Error{.code = Code::memory_budget, .message = "the system has no memory left", .hint = "give a smaller --memory or fewer --threads"};
+      return Error{.code = Code::memory_budget,
+                   .message = "the system has no memory left",
+                   .hint = "give a smaller --memory or fewer --threads"};
     }
   }
 
   /// Where in the plan an error was found: row, then chunk.
   using Where = std::pair<std::size_t, std::uint64_t>;
 
-  /// Keeps the first in plan order. Chunks of a pass are given out in order, so all that stand before this one are done or under way.
+  /// Keeps the first in plan order. Chunks of a pass are given out in order, so all that stand
+  /// before this one are done or under way.
   void report(Where where, Error error) {
     schedule_->stop_at(where.first);
     if (error_ && error_at_ <= where) return;
@@ -218,7 +229,9 @@ class Executor {
       auto facts = finish(gathering);
       if (!facts) return report({gathering.waiting.front().first, 0}, std::move(facts).error());
       if (options_.journal == nullptr) continue;
-      if (auto kept = options_.journal->add({key.first, static_cast<std::uint32_t>(key.second), *facts}); !kept) {
+      if (auto kept =
+              options_.journal->add({key.first, static_cast<std::uint32_t>(key.second), *facts});
+          !kept) {
         return report({}, std::move(kept).error());
       }
     }
@@ -232,14 +245,16 @@ class Executor {
     const plan::Link& link = plan_.rows[first].chain[survey.link];
     std::vector<const Facts*> before;
     for (const auto& facts : facts_[first][survey.link]) before.push_back(facts.get());
-    auto found = link.stage->surveys[survey.survey].finish({gathering.rows}, gathering.sums.finish(), before);
+    auto found = link.stage->surveys[survey.survey].finish({gathering.rows},
+                                                           gathering.sums.finish(), before);
     if (!found) {
       Error error = std::move(found).error();
       if (error.subject.empty()) error.subject = link.row.name;
       return error;
     }
     auto facts = std::make_shared<const Facts>(*std::move(found));
-    for (const auto& [row, pending] : gathering.waiting) facts_[row][pending.link][pending.survey] = facts;
+    for (const auto& [row, pending] : gathering.waiting)
+      facts_[row][pending.link][pending.survey] = facts;
     return facts;
   }
 
@@ -272,7 +287,8 @@ class Executor {
     ChunkBytes bytes{.chunk = chunk};
     const std::uint64_t first = chunk * row.chunk_elements;
     const auto part = [&](const plan::Source& source) -> Result<std::span<const std::byte>> {
-      const std::span<std::byte> data = memory.take(stored_bytes(tensor_of(plan_, source).dtype, chunk_size(row, chunk)));
+      const std::span<std::byte> data =
+          memory.take(stored_bytes(tensor_of(plan_, source).dtype, chunk_size(row, chunk)));
       MERGANSER_TRY(plan_.inputs[source.input].weights->read(source.tensor, first, data));
       return std::span<const std::byte>(data);
     };
@@ -286,12 +302,14 @@ class Executor {
     return bytes;
   }
 
-  /// The gathering that a survey's task belongs to; registers the row with its first task. Under the lock.
+  /// The gathering that a survey's task belongs to; registers the row with its first task. Under
+  /// the lock.
   Gathering& enroll(const Task& task, const Pass& pass) {
     const plan::Link& link = plan_.rows[task.row].chain[pass.survey.link];
     const Survey& survey = link.stage->surveys[pass.survey.survey];
     const bool model = pass.survey.scope == Scope::model;
-    const std::uint64_t chunks = model ? plan::chunks_through(plan_, link.row.stage) : link.row.chunks;
+    const std::uint64_t chunks =
+        model ? plan::chunks_through(plan_, link.row.stage) : link.row.chunks;
     const auto make = [&] { return Gathering{SurveySums(survey.state(link.row), chunks), {}, {}}; };
     Gathering* gathering = nullptr;
     if (model) {
@@ -300,7 +318,8 @@ class Executor {
       if (at == shared_.end()) {
         at = shared_.emplace(key, make()).first;
         // Every row that goes through the stage, in plan order, whoever comes first.
-        for (std::size_t r = 0; r < plan_.rows.size(); ++r) register_row(r, link.row.stage, pass.survey, at->second);
+        for (std::size_t r = 0; r < plan_.rows.size(); ++r)
+          register_row(r, link.row.stage, pass.survey, at->second);
       }
       gathering = &at->second;
     } else {
@@ -315,7 +334,8 @@ class Executor {
     return *gathering;
   }
 
-  void register_row(std::size_t r, std::uint32_t stage, const Pending& survey, Gathering& gathering) const {
+  void register_row(std::size_t r, std::uint32_t stage, const Pending& survey,
+                    Gathering& gathering) const {
     const auto& chain = plan_.rows[r].chain;
     for (std::size_t l = 0; l < chain.size(); ++l) {
       if (chain[l].row.stage != stage) continue;
@@ -324,7 +344,8 @@ class Executor {
     }
   }
 
-  Result<void> gather(const Task& task, const Pass& pass, const ChunkBytes& bytes, std::unique_lock<std::mutex>& lock) {
+  Result<void> gather(const Task& task, const Pass& pass, const ChunkBytes& bytes,
+                      std::unique_lock<std::mutex>& lock) {
     const PlannedRow& row = plan_.rows[task.row];
     const plan::Link& link = row.chain[pass.survey.link];
     lock.lock();
@@ -340,22 +361,26 @@ class Executor {
     return check_finite(plan_, row, bytes, bad);
   }
 
-  Result<void> write(const Task& task, const ChunkBytes& bytes, WorkerMemory& memory, std::unique_lock<std::mutex>& lock) {
+  Result<void> write(const Task& task, const ChunkBytes& bytes, WorkerMemory& memory,
+                     std::unique_lock<std::mutex>& lock) {
     const PlannedRow& row = plan_.rows[task.row];
     std::span<const std::byte> encoded = bytes.models.front();
     NonFinite bad;
     if (row.copy) {
       MERGANSER_TRY(check_agreement(plan_, row, bytes));
     } else {
-      const std::span<std::byte> out = memory.take(stored_bytes(row.dtype, chunk_size(row, task.chunk)));
+      const std::span<std::byte> out =
+          memory.take(stored_bytes(row.dtype, chunk_size(row, task.chunk)));
       ChainRunner runner(plan_, row, facts_[task.row], options_.level);
       bad = runner.merge(bytes, out);
       MERGANSER_TRY(check_finite(plan_, row, bytes, bad));
       encoded = out;
     }
-    MERGANSER_TRY(sink_.write(task.row, stored_bytes(row.dtype, task.chunk * row.chunk_elements), encoded));
+    MERGANSER_TRY(
+        sink_.write(task.row, stored_bytes(row.dtype, task.chunk * row.chunk_elements), encoded));
     ChunkHashes hashes = hashes_of(bytes, encoded);
-    if (options_.journal != nullptr) MERGANSER_TRY(options_.journal->add({task.row, task.chunk, bad.count, hashes}));
+    if (options_.journal != nullptr)
+      MERGANSER_TRY(options_.journal->add({task.row, task.chunk, bad.count, hashes}));
     hashes_.set(task.row, task.chunk, std::move(hashes));
     lock.lock();
     out_.written_bytes += encoded.size();
@@ -390,11 +415,12 @@ class Executor {
   HashLog hashes_;
   std::uint64_t total_bytes_ = 0;
 
-  std::mutex mutex_;  ///< Guards all that follows, and facts_ while no task of the row is under way.
+  std::mutex
+      mutex_;  ///< Guards all that follows, and facts_ while no task of the row is under way.
   std::condition_variable changed_;
   std::optional<Schedule> schedule_;
-  std::map<std::size_t, Gathering> own_;                                       ///< By row.
-  std::map<std::pair<std::uint32_t, std::size_t>, Gathering> shared_;          ///< By stage and survey.
+  std::map<std::size_t, Gathering> own_;                               ///< By row.
+  std::map<std::pair<std::uint32_t, std::size_t>, Gathering> shared_;  ///< By stage and survey.
   std::optional<Error> error_;
   Where error_at_;
   std::size_t first_bad_row_ = 0;
@@ -411,7 +437,8 @@ std::uint64_t shared_bytes(const plan::Plan& plan) {
         if (link.stage->surveys[s].scope(link.row) != Scope::model) continue;
         std::uint64_t& own = bytes[{link.row.stage, s}];
         if (own == 0) {
-          own = StateArrays::bytes_of(link.stage->surveys[s].state(link.row), plan::chunks_through(plan, link.row.stage));
+          own = StateArrays::bytes_of(link.stage->surveys[s].state(link.row),
+                                      plan::chunks_through(plan, link.row.stage));
         }
       }
     }
@@ -427,9 +454,12 @@ std::uint64_t wanted_bytes(const plan::Plan& plan, unsigned threads) {
   return largest_task(plan) * threads + shared_bytes(plan);
 }
 
-std::uint64_t least_bytes(const plan::Plan& plan) { return largest_task(plan) + shared_bytes(plan); }
+std::uint64_t least_bytes(const plan::Plan& plan) {
+  return largest_task(plan) + shared_bytes(plan);
+}
 
-Result<Outcome> run(const plan::Plan& plan, Sink& sink, const RunOptions& options, Progress& progress) {
+Result<Outcome> run(const plan::Plan& plan, Sink& sink, const RunOptions& options,
+                    Progress& progress) {
   return Executor(plan, sink, options, progress).run();
 }
 

@@ -41,16 +41,20 @@ struct Outcome {
 Result<Outcome> run_reference(const plan::Plan& plan, Sink& sink, Level level, Progress& progress);
 
 struct RunOptions {
-  unsigned threads = 1;            ///< At least 1.
-  std::uint64_t memory_bytes = 0;  ///< For tasks, states and facts: the budget less what the process has already.
+  unsigned threads = 1;  ///< At least 1.
+  std::uint64_t memory_bytes =
+      0;  ///< For tasks, states and facts: the budget less what the process has already.
   Level level = Level::baseline;
-  Journal* journal = nullptr;      ///< Told what is done; what it knows already is not done again. May be null.
+  Journal* journal =
+      nullptr;  ///< Told what is done; what it knows already is not done again. May be null.
 };
 
-/// Runs a plan on several threads, chunk by chunk, within a budget. The bytes are those of run_reference for any threads, budget
-/// and interruption; of several errors the first in plan order is reported.
-/// Errors: as run_reference; memory_budget when a single task takes more than the budget.
-Result<Outcome> run(const plan::Plan& plan, Sink& sink, const RunOptions& options, Progress& progress);
+/// Runs a plan on several threads, chunk by chunk, within a budget. The bytes are those of
+/// run_reference for any threads, budget and interruption; of several errors the first in plan
+/// order is reported. Errors: as run_reference; memory_budget when a single task takes more than
+/// the budget.
+Result<Outcome> run(const plan::Plan& plan, Sink& sink, const RunOptions& options,
+                    Progress& progress);
 
 /// What `run` needs at the most beside the process as it is, and what it needs at the least.
 std::uint64_t wanted_bytes(const plan::Plan& plan, unsigned threads);

@@ -9,7 +9,8 @@ namespace merganser::exec {
 
 using plan::PlannedRow;
 
-Schedule::Schedule(const plan::Plan& plan, std::vector<std::vector<Pass>> passes, std::uint64_t budget_bytes, std::uint64_t window)
+Schedule::Schedule(const plan::Plan& plan, std::vector<std::vector<Pass>> passes,
+                   std::uint64_t budget_bytes, std::uint64_t window)
     : budget_(budget_bytes), window_(window), rows_left_(plan.rows.size()) {
   for (std::size_t r = 0; r < plan.rows.size(); ++r) {
     RowState& row = rows_.emplace_back();
@@ -39,12 +40,14 @@ void Schedule::start_pass(RowState& row) {
 }
 
 std::optional<Task> Schedule::next() {
-  while (first_open_ < rows_.size() && (rows_[first_open_].parked || rows_[first_open_].finished)) ++first_open_;
+  while (first_open_ < rows_.size() && (rows_[first_open_].parked || rows_[first_open_].finished))
+    ++first_open_;
   for (std::size_t number = first_open_; number < end_; ++number) {
     RowState& row = rows_[number];
     if (row.parked || row.finished || row.waits) continue;
     if (row.left == 0 && row.next == 0) {
-      // An empty tensor, or one that an earlier run has written: a single task without a chunk closes it.
+      // An empty tensor, or one that an earlier run has written: a single task without a chunk
+      // closes it.
       row.next = row.chunks + 1;
       ++under_way_;
       return Task{number, row.pass, row.chunks, 0};
@@ -101,7 +104,8 @@ void Schedule::advance(std::size_t row) {
 
 bool Schedule::phase_over() const {
   if (under_way_ > 0) return false;
-  return std::all_of(rows_.begin(), rows_.end(), [](const RowState& row) { return row.parked || row.finished; });
+  return std::all_of(rows_.begin(), rows_.end(),
+                     [](const RowState& row) { return row.parked || row.finished; });
 }
 
 void Schedule::next_phase() {
@@ -131,7 +135,8 @@ std::vector<Pass> passes_of(const plan::Plan& plan, const PlannedRow& row, const
 std::uint64_t stored_chunk_bytes(const plan::Plan& plan, const PlannedRow& row) {
   const std::uint64_t elements = std::min(row.chunk_elements, row.elements);
   std::uint64_t total = row.copy ? 0 : stored_bytes(row.dtype, elements);
-  for (const plan::Source& source : row.sources) total += stored_bytes(tensor_of(plan, source).dtype, elements);
+  for (const plan::Source& source : row.sources)
+    total += stored_bytes(tensor_of(plan, source).dtype, elements);
   if (row.base) total += stored_bytes(tensor_of(plan, *row.base).dtype, elements);
   return total;
 }
@@ -147,7 +152,8 @@ std::uint64_t task_bytes(const plan::Plan& plan, const PlannedRow& row, const Pe
 std::uint64_t largest_task(const plan::Plan& plan) {
   std::uint64_t largest = 0;
   for (const PlannedRow& row : plan.rows) {
-    for (const Pass& pass : passes_of(plan, row, empty_facts(row))) largest = std::max(largest, pass.bytes);
+    for (const Pass& pass : passes_of(plan, row, empty_facts(row)))
+      largest = std::max(largest, pass.bytes);
   }
   return largest;
 }

@@ -30,24 +30,28 @@ struct Task {
 /// What the end of a task ends with it.
 enum class Ended : std::uint8_t {
   chunk,   ///< Nothing else.
-  survey,  ///< All chunks of a survey of tensor scope: its facts are due before the row goes on (`advance`).
+  survey,  ///< All chunks of a survey of tensor scope: its facts are due before the row goes on
+           ///< (`advance`).
   parked,  ///< The row's part of a survey of model scope: it waits for the others.
   row,     ///< The row is written.
 };
 
-/// Decides which chunk is worked on next. Pure: knows no thread, no file and no clock, so that tests can walk through it.
+/// Decides which chunk is worked on next. Pure: knows no thread, no file and no clock, so that
+/// tests can walk through it.
 ///
-/// Tasks are given out in plan order: the first row that has a chunk left and whose bytes fit. A row may be opened while
-/// earlier ones still have chunks under way. Chunks of a survey are never more than `window` ahead of the oldest one that is
-/// not done, because partial sums are combined in order and would pile up. When nothing is under way the next task is given out
-/// whatever it takes, so the oldest chunk can always finish.
+/// Tasks are given out in plan order: the first row that has a chunk left and whose bytes fit. A
+/// row may be opened while earlier ones still have chunks under way. Chunks of a survey are never
+/// more than `window` ahead of the oldest one that is not done, because partial sums are combined
+/// in order and would pile up. When nothing is under way the next task is given out whatever it
+/// takes, so the oldest chunk can always finish.
 class Schedule {
  public:
   /// `passes` by row (see `passes_of`); `window` at least 1.
-  Schedule(const plan::Plan& plan, std::vector<std::vector<Pass>> passes, std::uint64_t budget_bytes, std::uint64_t window);
+  Schedule(const plan::Plan& plan, std::vector<std::vector<Pass>> passes,
+           std::uint64_t budget_bytes, std::uint64_t window);
 
-  /// Chunks that need no work, because an earlier run wrote them. Before the first task; a row with none left and no survey
-  /// counts as done.
+  /// Chunks that need no work, because an earlier run wrote them. Before the first task; a row with
+  /// none left and no survey counts as done.
   void skip(std::size_t row, std::uint64_t chunk);
 
   /// The next task, or nothing when all that is left waits for tasks under way or for facts.
@@ -56,13 +60,15 @@ class Schedule {
 
   /// The facts of the row's survey of tensor scope are there: its next pass may start.
   void advance(std::size_t row);
-  /// True when every row is parked or written and nothing is under way: the surveys of model scope are complete.
+  /// True when every row is parked or written and nothing is under way: the surveys of model scope
+  /// are complete.
   bool phase_over() const;
   /// Their facts are there: all parked rows go on.
   void next_phase();
   bool finished() const { return rows_left_ == 0; }
 
-  /// After an error in `row`: only rows before it go on, since one of them may have an error that comes first.
+  /// After an error in `row`: only rows before it go on, since one of them may have an error that
+  /// comes first.
   void stop_at(std::size_t row) { end_ = std::min(end_, row); }
   bool idle() const { return under_way_ == 0; }
 
@@ -73,12 +79,12 @@ class Schedule {
     std::vector<Pass> passes;
     std::uint64_t chunks = 0;
     std::size_t pass = 0;
-    std::uint64_t next = 0;             ///< First chunk of the pass that was not given out.
-    std::uint64_t oldest = 0;           ///< First chunk of the pass that is not done.
-    std::uint64_t left = 0;             ///< Chunks of the pass that are not done.
-    std::vector<bool> done;             ///< By chunk, of this pass.
-    std::vector<bool> written;          ///< By chunk; empty when none was skipped.
-    bool waits = false;                 ///< For facts.
+    std::uint64_t next = 0;     ///< First chunk of the pass that was not given out.
+    std::uint64_t oldest = 0;   ///< First chunk of the pass that is not done.
+    std::uint64_t left = 0;     ///< Chunks of the pass that are not done.
+    std::vector<bool> done;     ///< By chunk, of this pass.
+    std::vector<bool> written;  ///< By chunk; empty when none was skipped.
+    bool waits = false;         ///< For facts.
     bool parked = false;
     bool finished = false;
   };
@@ -92,18 +98,22 @@ class Schedule {
   std::uint64_t used_ = 0;
   std::size_t under_way_ = 0;
   std::size_t rows_left_ = 0;
-  std::size_t first_open_ = 0;          ///< Rows before it are parked or written.
-  std::size_t end_ = 0;                 ///< Rows from here on are not given out.
+  std::size_t first_open_ = 0;  ///< Rows before it are parked or written.
+  std::size_t end_ = 0;         ///< Rows from here on are not given out.
 };
 
-/// The passes of a row: its surveys in order, then the merge. `known` tells which surveys of model scope have their facts already.
-std::vector<Pass> passes_of(const plan::Plan& plan, const plan::PlannedRow& row, const RowFacts& known);
+/// The passes of a row: its surveys in order, then the merge. `known` tells which surveys of model
+/// scope have their facts already.
+std::vector<Pass> passes_of(const plan::Plan& plan, const plan::PlannedRow& row,
+                            const RowFacts& known);
 
 /// Stored bytes of a chunk of every input and of the result.
 std::uint64_t stored_chunk_bytes(const plan::Plan& plan, const plan::PlannedRow& row);
 
-/// Memory that one task of a pass takes: stored bytes of a chunk of every input, the encoded result, working arrays, state.
-std::uint64_t task_bytes(const plan::Plan& plan, const plan::PlannedRow& row, const Pending& survey);
+/// Memory that one task of a pass takes: stored bytes of a chunk of every input, the encoded
+/// result, working arrays, state.
+std::uint64_t task_bytes(const plan::Plan& plan, const plan::PlannedRow& row,
+                         const Pending& survey);
 
 /// The largest task of a plan: no budget below it (and the program) can work.
 std::uint64_t largest_task(const plan::Plan& plan);

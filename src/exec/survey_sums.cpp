@@ -2,7 +2,8 @@
 
 namespace merganser::exec {
 
-SurveySums::SurveySums(std::vector<Part> parts, std::uint64_t chunks) : parts_(std::move(parts)), total_(parts_, chunks) {}
+SurveySums::SurveySums(std::vector<Part> parts, std::uint64_t chunks)
+    : parts_(std::move(parts)), total_(parts_, chunks) {}
 
 std::unique_ptr<StateArrays> SurveySums::borrow() {
   if (free_.empty()) return std::make_unique<StateArrays>(parts_, 0);
@@ -21,14 +22,16 @@ State SurveySums::view(StateArrays& borrowed, std::uint64_t chunk) {
   return state;
 }
 
-void SurveySums::give_back(std::unique_ptr<StateArrays> borrowed, std::size_t row, std::uint64_t chunk) {
+void SurveySums::give_back(std::unique_ptr<StateArrays> borrowed, std::size_t row,
+                           std::uint64_t chunk) {
   auto [at, fresh] = rows_.try_emplace(row);
   RowSums& sums = at->second;
   if (fresh) sums.total = StateArrays(parts_, 0);
   if (chunk == sums.next) {
     sums.total.add_reals(borrowed->reals());
     ++sums.next;
-    for (auto next = sums.waiting.begin(); next != sums.waiting.end() && next->first == sums.next; ++sums.next) {
+    for (auto next = sums.waiting.begin(); next != sums.waiting.end() && next->first == sums.next;
+         ++sums.next) {
       sums.total.add_reals(next->second);
       next = sums.waiting.erase(next);
     }

@@ -13,8 +13,9 @@ namespace merganser::kernels {
 template <class T>
 using BitsOf = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
 
-/// `value` where `take`, else +0, through a mask of bits. A `?:` whose condition compares floats stays a branch below AVX-512:
-/// the compiler may not compute the side that is not taken, as a trap could show. Masks become vectors at every level.
+/// `value` where `take`, else +0, through a mask of bits. A `?:` whose condition compares floats
+/// stays a branch below AVX-512: the compiler may not compute the side that is not taken, as a trap
+/// could show. Masks become vectors at every level.
 template <class T>
 T keep_if(bool take, T value) noexcept {
   const BitsOf<T> mask = take ? static_cast<BitsOf<T>>(-1) : BitsOf<T>{0};
@@ -25,7 +26,8 @@ T keep_if(bool take, T value) noexcept {
 template <class T>
 T choose(bool take, T a, T b) noexcept {
   const BitsOf<T> mask = take ? static_cast<BitsOf<T>>(-1) : BitsOf<T>{0};
-  return std::bit_cast<T>((std::bit_cast<BitsOf<T>>(a) & mask) | (std::bit_cast<BitsOf<T>>(b) & ~mask));
+  return std::bit_cast<T>((std::bit_cast<BitsOf<T>>(a) & mask) |
+                          (std::bit_cast<BitsOf<T>>(b) & ~mask));
 }
 
 /// x_i = x_i - base_i, rounded once: a model becomes its delta. Size n each.

@@ -162,7 +162,8 @@ void vote(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch)
     add_agreeing(n, in.x[k], static_cast<T>(row.of(p.weight, k)), sign, in.out, weights);
   }
   if (p.aggregate == Aggregate::sum || !p.normalize) return;
-  for (std::size_t i = 0; i < n; ++i) in.out[i] /= kernels::choose(weights[i] == 0, T{1}, weights[i]);
+  for (std::size_t i = 0; i < n; ++i)
+    in.out[i] /= kernels::choose(weights[i] == 0, T{1}, weights[i]);
 }
 
 std::size_t scratch_bytes(const Row& row) {
