@@ -4,9 +4,10 @@
     scripts/bench [--params 1B] [--models 3] [--dtype bf16] [--methods linear,ties] [--memory 512MiB] [--runs 3]
                   [--against mergekit] [--json FILE]
 
-Builds synthetic checkpoints once, reads them all so that they lie in the page cache, then measures in turn, for each method: `cat` of its inputs to
-/dev/null plus `cp` of one; our own reading and writing without arithmetic (`copy`, a passthrough of one model); the merge. Nothing is synced
-in either. Prints medians. Every merge is checked first: a few entries against the formula in float64.
+Builds synthetic checkpoints once, reads them all so that they lie in the page cache, then measures in turn, for each
+method: `cat` of its inputs to /dev/null plus `cp` of one; our own reading and writing without arithmetic (`copy`, a
+passthrough of one model); the merge. Nothing is synced in either. Prints medians. Every merge is checked first: a few
+entries against the formula in float64.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def recipe(method: str, paths: list[Path]) -> str:
     lines = [f"merge_method: {name}"]
     if name == "linear":
         weights = [1 + i for i in range(len(paths))]
-        lines += ["models:"] + [f"- {{model: {p}, parameters: {{weight: {w}}}}}" for p, w in zip(paths, weights)]
+        lines += ["models:"] + [
+            f"- {{model: {p}, parameters: {{weight: {w}}}}}" for p, w in zip(paths, weights, strict=True)
+        ]
         return "\n".join(lines) + "\n"
     lines += [f"base_model: {paths[0]}", "models:"]
     for path in paths[1:]:
@@ -117,7 +120,7 @@ def check(method: str, paths: list[Path], out: Path) -> None:
     inputs = [load(p / "model.safetensors") for p in paths]
     if method == "linear":
         weights = np.arange(1, len(inputs) + 1)
-        want = sum(w * x for w, x in zip(weights, inputs)) / weights.sum()
+        want = sum(w * x for w, x in zip(weights, inputs, strict=True)) / weights.sum()
     else:
         want = inputs[0] + 0.4 * sum(x - inputs[0] for x in inputs[1:])
     got = load(out / "model.safetensors")
@@ -154,25 +157,34 @@ def measure(method: str, options: argparse.Namespace, paths: list[Path], work: P
         copied = work / "copied.safetensors"
         copied.unlink(missing_ok=True)
         times["copy"].append(seconds(["cat", *weights]) + seconds(["cp", weights[0], str(copied)]))
-        times["loop"].append(merge(options.binary, plain, work / "loop", options.memory)[0] + seconds(["cat", *weights[1:]]))
+        times["loop"].append(
+            merge(options.binary, plain, work / "loop", options.memory)[0] + seconds(["cat", *weights[1:]])
+        )
         elapsed, resident = merge(options.binary, file, work / "out", options.memory)
         times["merge"].append(elapsed)
         peak = max(peak, resident)
     middle = {name: statistics.median(values) for name, values in times.items()}
-    size = os.path.getsize(weights[0])
-    row = Row(method, middle["merge"], middle["copy"], middle["loop"], size * (len(inputs) + 1), peak, number(options.params))
+    size = Path(weights[0]).stat().st_size
+    row = Row(
+        method, middle["merge"], middle["copy"], middle["loop"], size * (len(inputs) + 1), peak, number(options.params)
+    )
     if options.against == "mergekit" and "-" not in method:
         row.mergekit_s = mergekit(file, work / "mergekit", options.cache / "mergekit-venv")
     return row
 
 
 def show(rows: list[Row]) -> None:
-    print(f"{'method':<16}{'merge':>9}{'GB/s':>7}{'cat+cp':>9}{'GB/s':>7}{'ratio':>7}{'I/O loop':>10}{'ns/param':>10}{'peak RSS':>10}{'mergekit':>10}{'times':>7}")
+    print(
+        f"{'method':<16}{'merge':>9}{'GB/s':>7}{'cat+cp':>9}{'GB/s':>7}{'ratio':>7}{'I/O loop':>10}"
+        f"{'ns/param':>10}{'peak RSS':>10}{'mergekit':>10}{'times':>7}"
+    )
     for r in rows:
         other = f"{r.mergekit_s:>9.1f}s{r.mergekit_s / r.merge_s:>6.1f}x" if r.mergekit_s else f"{'-':>10}{'-':>7}"
         print(
-            f"{r.method:<16}{r.merge_s:>8.2f}s{r.moved_bytes / r.merge_s / 1e9:>7.2f}{r.copy_s:>8.2f}s{r.moved_bytes / r.copy_s / 1e9:>7.2f}"
-            f"{r.ratio:>7.2f}{r.loop_s:>9.2f}s{r.merge_s / r.parameters * 1e9:>10.2f}{r.peak_rss_bytes / 2**20:>6.0f} MiB{other}"
+            f"{r.method:<16}{r.merge_s:>8.2f}s{r.moved_bytes / r.merge_s / 1e9:>7.2f}"
+            f"{r.copy_s:>8.2f}s{r.moved_bytes / r.copy_s / 1e9:>7.2f}"
+            f"{r.ratio:>7.2f}{r.loop_s:>9.2f}s{r.merge_s / r.parameters * 1e9:>10.2f}"
+            f"{r.peak_rss_bytes / 2**20:>6.0f} MiB{other}"
         )
 
 
@@ -187,14 +199,23 @@ def main() -> int:
     parser.add_argument("--against", choices=["mergekit"])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--binary", type=Path, default=ROOT / "build" / "release" / "merganser")
-    parser.add_argument("--cache", type=Path, default=Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "merganser" / "bench")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "merganser" / "bench",
+    )
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     paths = models(options.cache, number(options.params), options.dtype, options.models)
     subprocess.run(["cat", *(str(p / "model.safetensors") for p in paths)], check=True, stdout=subprocess.DEVNULL)
-    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, commit {commit}, "
-          f"{options.models} x {options.params} {options.dtype}, medians of {options.runs}, no sync on either side")
+    commit = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+    ).stdout.strip()
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, "
+        f"commit {commit}, "
+        f"{options.models} x {options.params} {options.dtype}, medians of {options.runs}, no sync on either side"
+    )
     work = options.cache / "work"
     work.mkdir(exist_ok=True)
     rows = [measure(method, options, paths, work) for method in options.methods.split(",")]

@@ -37,7 +37,10 @@ def encode(values: np.ndarray, dtype: str) -> bytes:
 
 
 def write_model(folder: Path, parameters: int, dtype: str, number: int) -> None:
-    """Model 0 is the base; the others add noise of a twentieth of its size. Repeatable: seeds follow from names and numbers."""
+    """Model 0 is the base; the others add noise of a twentieth of its size.
+
+    Repeatable: seeds follow from names and numbers.
+    """
     layout = shapes(parameters)
     folder.mkdir(parents=True, exist_ok=True)
     header, offset = {"__metadata__": {"format": "pt"}}, 0

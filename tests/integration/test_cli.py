@@ -170,7 +170,9 @@ def test_json_errors_carry_their_place(run: Run, recipe: Path) -> None:
 
 def test_plan_tells_mistakes_with_hints_and_warnings(run: Run, recipe: Path) -> None:
     recipe.write_text(FIVE_MISTAKES + "misssing: skip\n")
-    failed(run("plan", "recipe.yml"), 2, 'recipe.yml:6:27: "density"', "accepted: true false", "one of error, skip, take")
+    failed(
+        run("plan", "recipe.yml"), 2, 'recipe.yml:6:27: "density"', "accepted: true false", "one of error, skip, take"
+    )
     document = json.loads(run("plan", "recipe.yml", "--json").stdout)
     assert [error["line"] for error in document["errors"]] == [3, 6, 8, 9, 10]
     assert [warning["line"] for warning in document["warnings"]] == [11]
