@@ -306,6 +306,8 @@ namespace {
 /// Name of the file in a staged folder that its process holds locked.
 constexpr const char* kLockName = ".merganser-lock";
 
+fs::path part_of(const fs::path& out) { return parent_of(out) / ("." + out.filename().string() + ".merganser-part"); }
+
 Error staged_error(const fs::path& out, std::string message, std::string hint) {
   return Error{.code = Code::output_exists, .message = std::move(message), .file = out.string(), .hint = std::move(hint)};
 }
@@ -331,7 +333,7 @@ Result<StagedFolder> StagedFolder::create(const fs::path& out, Begin begin) {
   const fs::path parent = parent_of(folder.out_);
   fs::create_directories(parent, failure);
   if (failure) return io_error("cannot be created", parent, failure.value());
-  folder.path_ = parent / ("." + folder.out_.filename().string() + ".merganser-part");
+  folder.path_ = part_of(folder.out_);
   for (bool locked = false; !locked;) {
     if (::mkdir(folder.path_.c_str(), 0777) != 0 && errno != EEXIST) {
       return io_error("cannot be created", folder.path_, errno);
@@ -355,6 +357,16 @@ Result<StagedFolder> StagedFolder::create(const fs::path& out, Begin begin) {
   return folder;
 }
 
+std::uint64_t StagedFolder::part_bytes(const fs::path& out) {
+  const fs::path part = part_of(without_slash(out));
+  std::uint64_t total = 0;
+  for (const std::string& name : list_folder(part)) {
+    struct stat info{};
+    if (::stat((part / name).c_str(), &info) == 0) total += static_cast<std::uint64_t>(info.st_blocks) * 512;
+  }
+  return total;
+}
+
 /// Tries once; false when the folder went away or changed hands meanwhile. The lock goes with the
 /// process, however it ends.
 Result<bool> StagedFolder::lock() {
@@ -362,7 +374,11 @@ Result<bool> StagedFolder::lock() {
   close_quietly(lock_);
   lock_ = file_calls().open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (lock_ < 0 && errno == ENOENT) return false;
-  if (lock_ < 0) return io_error("cannot be created", path, errno);
+  if (lock_ < 0) {
+    Error error = io_error("cannot be created", path, errno);
+    ::rmdir(path_.c_str());  // if it is empty; whoever is about to lock it makes it again
+    return error;
+  }
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     return staged_error(out_, "another merganser is writing it", "wait for it, or choose another place");
   }

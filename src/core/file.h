@@ -154,6 +154,9 @@ class StagedFolder {
   StagedFolder& operator=(StagedFolder&& other) noexcept;
   ~StagedFolder();
 
+  /// Bytes on the disk that an earlier run's part for `out` takes already; 0 where there is none.
+  static std::uint64_t part_bytes(const std::filesystem::path& out);
+
   /// Where the files go until then.
   const std::filesystem::path& path() const { return path_; }
   /// True when an earlier run's part was found, with something in it.

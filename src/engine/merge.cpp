@@ -59,8 +59,11 @@ Result<void> check_apart(const plan::Plan& plan, const std::string& out) {
   return {};
 }
 
-Result<void> check_space(const PlanReport& report, const std::string& out) {
-  if (!report.free_bytes || *report.free_bytes >= report.write_bytes) return {};
+Result<void> check_space(const PlanReport& report, const std::string& out, const Options& options) {
+  if (!report.free_bytes) return {};
+  // A part that is gone on with is written where it lies.
+  const std::uint64_t taken = options.resume ? StagedFolder::part_bytes(out) : 0;
+  if (*report.free_bytes + taken >= report.write_bytes) return {};
   return Error{.code = Code::io,
                .message = fmt::format("the output takes {} bytes and the disk has {} free",
                                       report.write_bytes, *report.free_bytes),
@@ -175,7 +178,7 @@ Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, con
   if (auto apart = check_apart(planned, out); !apart)
     return engine::failed<MergeReport>(apart.error());
   PlanReport report = engine::report_of(planned, out);
-  if (auto space = check_space(report, out); !space)
+  if (auto space = check_space(report, out, options); !space)
     return engine::failed<MergeReport>(space.error());
   MERGANSER_ANSWER(MergeReport, const engine::Resources resources,
                    engine::resources_for(planned, options));
