@@ -77,6 +77,17 @@ struct Field {
   /// Reads it back, for help pages and plans.
   Value (*get)(const void* params, std::size_t input) = nullptr;
 
+ private:
+  /// A copy with one change. Stands above its uses: in a constant, clang takes no template from
+  /// further down.
+  template <class Change>
+  constexpr Field with(Change change) const {
+    Field changed = *this;
+    change(changed);
+    return changed;
+  }
+
+ public:
   constexpr Field above(double bound) const {
     return with([&](Field& f) { f.low = bound, f.low_open = true; });
   }
@@ -98,14 +109,6 @@ struct Field {
   template <class... Words>
   constexpr Field one_of(Words... words) const {
     return with([&](Field& f) { f.options = {words...}; });
-  }
-
- private:
-  template <class Change>
-  constexpr Field with(Change change) const {
-    Field changed = *this;
-    change(changed);
-    return changed;
   }
 };
 

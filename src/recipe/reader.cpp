@@ -330,7 +330,7 @@ class Reader {
 
   std::string read_name(const Entry* entry) {
     if (!entry) return "";
-    const std::string name = read_text(entry->value, "name", problems_).value_or("");
+    std::string name = read_text(entry->value, "name", problems_).value_or("");
     if (name == "*") {
       problems_.error(Code::recipe_value, entry->value.place, "a model cannot be called \"*\"");
       return "";
