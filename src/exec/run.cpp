@@ -54,6 +54,26 @@ class WorkerMemory {
   std::uint64_t used_ = 0;
 };
 
+/// Arrays of model scope that live as long as their phase, and facts that stay.
+std::uint64_t shared_bytes(const plan::Plan& plan) {
+  std::map<std::pair<std::uint32_t, std::size_t>, std::uint64_t> bytes;
+  for (const PlannedRow& row : plan.rows) {
+    for (const plan::Link& link : row.chain) {
+      for (std::size_t s = 0; s < link.stage->surveys.size(); ++s) {
+        if (link.stage->surveys[s].scope(link.row) != Scope::model) continue;
+        std::uint64_t& own = bytes[{link.row.stage, s}];
+        if (own == 0) {
+          own = StateArrays::bytes_of(link.stage->surveys[s].state(link.row),
+                                      plan::chunks_through(plan, link.row.stage));
+        }
+      }
+    }
+  }
+  std::uint64_t largest = 0;
+  for (const auto& [key, own] : bytes) largest = std::max(largest, own);
+  return largest * 2;  // the state, and facts of the same size at the most
+}
+
 class Executor {
  public:
   Executor(const plan::Plan& plan, Sink& sink, const RunOptions& options, Progress& progress)
@@ -96,14 +116,16 @@ class Executor {
     for (const auto& row : passes) {
       for (const Pass& pass : row) largest = std::max(largest, pass.bytes);
     }
-    if (largest > options_.memory_bytes) {
+    const std::uint64_t shared = shared_bytes(plan_);
+    const std::uint64_t for_tasks =
+        options_.memory_bytes > shared ? options_.memory_bytes - shared : 0;
+    if (largest > for_tasks) {
       return Error{.code = Code::memory_budget,
                    .message = fmt::format(
                        "one step needs {} bytes of working memory and the budget leaves {}",
-                       largest, options_.memory_bytes)};
+                       largest, for_tasks)};
     }
-    schedule_.emplace(plan_, std::move(passes), options_.memory_bytes,
-                      kWindowByThread * options_.threads);
+    schedule_.emplace(plan_, std::move(passes), for_tasks, kWindowByThread * options_.threads);
     for (std::size_t r = 0; r < written.size(); ++r) {
       for (std::uint64_t c = 0; c < written[r].size(); ++c) {
         if (written[r][c]) schedule_->skip(r, c);
@@ -207,7 +229,6 @@ class Executor {
 
   /// Books the end of a task and starts what it makes possible. Under the lock.
   void settle(const Task& task) {
-    const Pass pass = schedule_->pass_of(task);
     const Ended ended = schedule_->done(task);
     if (error_ && error_at_.first <= task.row) return;
     if (ended == Ended::survey) {
@@ -427,26 +448,6 @@ class Executor {
   bool stopped_ = false;
   Outcome out_;
 };
-
-/// Arrays of model scope that live as long as their phase, and facts that stay.
-std::uint64_t shared_bytes(const plan::Plan& plan) {
-  std::map<std::pair<std::uint32_t, std::size_t>, std::uint64_t> bytes;
-  for (const PlannedRow& row : plan.rows) {
-    for (const plan::Link& link : row.chain) {
-      for (std::size_t s = 0; s < link.stage->surveys.size(); ++s) {
-        if (link.stage->surveys[s].scope(link.row) != Scope::model) continue;
-        std::uint64_t& own = bytes[{link.row.stage, s}];
-        if (own == 0) {
-          own = StateArrays::bytes_of(link.stage->surveys[s].state(link.row),
-                                      plan::chunks_through(plan, link.row.stage));
-        }
-      }
-    }
-  }
-  std::uint64_t largest = 0;
-  for (const auto& [key, own] : bytes) largest = std::max(largest, own);
-  return largest * 2;  // the state, and facts of the same size at the most
-}
 
 }  // namespace
 

@@ -56,6 +56,21 @@ void refuse_unsupported(const Recipe& recipe, const std::vector<Input>& inputs,
   }
 }
 
+/// Steps that can only stand on one side of the method.
+void check_places(const Recipe& recipe, Problems& problems) {
+  const auto check = [&](const std::vector<recipe::Step>& steps, bool Method::* allowed,
+                         const char* here, const char* there) {
+    for (const recipe::Step& step : steps) {
+      if (methods::find_step(step.name)->*allowed) continue;
+      problems.add(step.mark, Code::recipe_value,
+                   fmt::format("step `{}` cannot stand in `{}`", step.name, here),
+                   fmt::format("put it in  {}:", there));
+    }
+  };
+  check(recipe.prepare, &Method::in_prepare, "prepare", "finish");
+  check(recipe.finish, &Method::in_finish, "finish", "prepare");
+}
+
 /// Counts that the method asks for, slice by slice, before any tensor is looked at.
 void check_counts(const Recipe& recipe, const Method& method, Problems& problems) {
   const Needs& needs = method.needs;
@@ -278,6 +293,7 @@ Checked<Plan> make(Recipe recipe, std::vector<Input> inputs, const Options& opti
   const Method* method = methods::find_method(recipe.method);
   MERGANSER_ASSERT(method != nullptr, "a recipe with an unknown method passed its reader");
   refuse_unsupported(recipe, inputs, problems);
+  check_places(recipe, problems);
   check_counts(recipe, *method, problems);
   check_architectures(recipe, inputs, options, problems);
   const std::size_t like = choose_like(recipe, problems);
