@@ -306,10 +306,15 @@ namespace {
 /// Name of the file in a staged folder that its process holds locked.
 constexpr const char* kLockName = ".merganser-lock";
 
-fs::path part_of(const fs::path& out) { return parent_of(out) / ("." + out.filename().string() + ".merganser-part"); }
+fs::path part_of(const fs::path& out) {
+  return parent_of(out) / ("." + out.filename().string() + ".merganser-part");
+}
 
 Error staged_error(const fs::path& out, std::string message, std::string hint) {
-  return Error{.code = Code::output_exists, .message = std::move(message), .file = out.string(), .hint = std::move(hint)};
+  return Error{.code = Code::output_exists,
+               .message = std::move(message),
+               .file = out.string(),
+               .hint = std::move(hint)};
 }
 
 /// Something is there that only `anew` may replace.
@@ -362,7 +367,8 @@ std::uint64_t StagedFolder::part_bytes(const fs::path& out) {
   std::uint64_t total = 0;
   for (const std::string& name : list_folder(part)) {
     struct stat info{};
-    if (::stat((part / name).c_str(), &info) == 0) total += static_cast<std::uint64_t>(info.st_blocks) * 512;
+    if (::stat((part / name).c_str(), &info) == 0)
+      total += static_cast<std::uint64_t>(info.st_blocks) * 512;
   }
   return total;
 }
@@ -380,19 +386,21 @@ Result<bool> StagedFolder::lock() {
     return error;
   }
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    return staged_error(out_, "another merganser is writing it", "wait for it, or choose another place");
+    return staged_error(out_, "another merganser is writing it",
+                        "wait for it, or choose another place");
   }
   // A lock on a file that has lost its name says nothing.
   struct stat mine{};
   struct stat named{};
-  return ::fstat(lock_, &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_dev == named.st_dev &&
-         mine.st_ino == named.st_ino;
+  return ::fstat(lock_, &mine) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
 }
 
 void StagedFolder::clear(std::span<const std::string> except) {
   std::error_code ignored;
   for (const std::string& name : list_folder(path_)) {
-    const bool stays = name == kLockName || std::find(except.begin(), except.end(), name) != except.end();
+    const bool stays =
+        name == kLockName || std::find(except.begin(), except.end(), name) != except.end();
     if (!stays) fs::remove_all(path_ / name, ignored);
   }
 }

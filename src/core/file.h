@@ -134,15 +134,15 @@ Result<std::filesystem::path> safe_relative_path(std::string_view name);
 Result<std::filesystem::path> resolve_inside(const std::filesystem::path& root,
                                              const std::filesystem::path& relative);
 
-/// A folder that is filled under a hidden name beside its place, `.<name>.merganser-part`, and takes
-/// its name when it is complete. One process at a time works on it. Removed with all it holds when
-/// it was not committed, unless it is kept for a later run to go on with.
+/// A folder that is filled under a hidden name beside its place, `.<name>.merganser-part`, and
+/// takes its name when it is complete. One process at a time works on it. Removed with all it holds
+/// when it was not committed, unless it is kept for a later run to go on with.
 class StagedFolder {
  public:
   enum class Begin : std::uint8_t {
-    fresh,    ///< What an earlier run left there is an error that says how to go on.
-    anew,     ///< It is thrown away; what is at `out` stays until commit and makes way then.
-    resume,   ///< It is gone on with, where it is there.
+    fresh,   ///< What an earlier run left there is an error that says how to go on.
+    anew,    ///< It is thrown away; what is at `out` stays until commit and makes way then.
+    resume,  ///< It is gone on with, where it is there.
   };
 
   /// Creates missing parents of `out` as well. Errors: output_exists when `out` exists and is not
