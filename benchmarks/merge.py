@@ -96,6 +96,15 @@ def merge(binary: Path, file: Path, out: Path, memory: str | None) -> tuple[floa
     return elapsed, json.loads(done.stdout)["peak_rss_bytes"]
 
 
+def settle(work: Path) -> None:
+    """Takes outputs away and lets the disk catch up, untimed: a writer that meets the kernel's limit of dirty pages waits for the
+    one before it."""
+    (work / "copied.safetensors").unlink(missing_ok=True)
+    for name in ("loop", "out", "mergekit"):
+        shutil.rmtree(work / name, ignore_errors=True)
+    os.sync()
+
+
 def check(method: str, paths: list[Path], out: Path) -> None:
     """The merged values of a small tensor against float64 arithmetic, where the formula is a line."""
     name = "model.norm.weight"
@@ -153,16 +162,19 @@ def measure(method: str, options: argparse.Namespace, paths: list[Path], work: P
     check(method, inputs, work / "out")
     times: dict[str, list[float]] = {"merge": [], "copy": [], "loop": []}
     peak = 0
+    copied = work / "copied.safetensors"
     for _ in range(options.runs):
-        copied = work / "copied.safetensors"
-        copied.unlink(missing_ok=True)
+        settle(work)
         times["copy"].append(seconds(["cat", *weights]) + seconds(["cp", weights[0], str(copied)]))
+        settle(work)
         times["loop"].append(
             merge(options.binary, plain, work / "loop", options.memory)[0] + seconds(["cat", *weights[1:]])
         )
+        settle(work)
         elapsed, resident = merge(options.binary, file, work / "out", options.memory)
         times["merge"].append(elapsed)
         peak = max(peak, resident)
+    settle(work)
     middle = {name: statistics.median(values) for name, values in times.items()}
     size = Path(weights[0]).stat().st_size
     row = Row(
