@@ -97,8 +97,10 @@ def merge(binary: Path, file: Path, out: Path, memory: str | None) -> tuple[floa
 
 
 def settle(work: Path) -> None:
-    """Takes outputs away and lets the disk catch up, untimed: a writer that meets the kernel's limit of dirty pages waits for the
-    one before it."""
+    """Takes outputs away and lets the disk catch up, untimed.
+
+    A writer that meets the kernel's limit of dirty pages would wait for the one before it.
+    """
     (work / "copied.safetensors").unlink(missing_ok=True)
     for name in ("loop", "out", "mergekit"):
         shutil.rmtree(work / name, ignore_errors=True)

@@ -20,6 +20,29 @@ void store(Facts& facts, std::size_t input, const CutSearch& search) {
   at[3] = search.equals;
 }
 
+/// Counts the digit above `shift` of the entries whose higher digits are `prefix`. Few entries are:
+/// blocks without one, which a vector compare finds, are passed over.
+template <class T>
+void count_with_prefix(std::size_t n, const T* x, MagnitudeKey<T> prefix, int shift,
+                       std::int64_t* bins) {
+  constexpr std::size_t kBlock = 16;
+  const auto count = [&](std::size_t i) {
+    const auto key = magnitude_key(x[i]);
+    if (key >> (shift + 16) == prefix) ++bins[(key >> shift) & (kBins - 1)];
+  };
+  std::size_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) {
+    MagnitudeKey<T> found = 0;
+    for (std::size_t j = 0; j < kBlock; ++j) {
+      found |= magnitude_key(x[i + j]) >> (shift + 16) == prefix ? MagnitudeKey<T>{1}
+                                                                 : MagnitudeKey<T>{0};
+    }
+    if (found == 0) continue;
+    for (std::size_t j = 0; j < kBlock; ++j) count(i + j);
+  }
+  for (; i < n; ++i) count(i);
+}
+
 template <class T, int digit>
 void fold(const Row& row, FactsSoFar facts, const Tile<T>& in, State& state, Scratch&) noexcept {
   constexpr int shift = shift_of<T>(digit);
@@ -34,10 +57,7 @@ void fold(const Row& row, FactsSoFar facts, const Tile<T>& in, State& state, Scr
         const CutSearch search = cut_of(*facts[digit - 1], input);
         if (search.mode != CutSearch::cut) continue;
         const auto prefix = static_cast<MagnitudeKey<T>>(search.prefix);
-        for (std::size_t i = 0; i < in.n; ++i) {
-          const auto key = magnitude_key(x[i]);
-          if (key >> (shift + 16) == prefix) ++bins[(key >> shift) & (kBins - 1)];
-        }
+        count_with_prefix(in.n, x, prefix, shift, bins);
       }
     }
   }
