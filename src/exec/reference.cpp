@@ -46,7 +46,7 @@ class Reference {
       : plan_(plan), sink_(sink), level_(level), progress_(progress), hashes_(plan) {
     for (const PlannedRow& row : plan.rows) facts_.push_back(empty_facts(row));
     done_.assign(plan.rows.size(), false);
-    total_bytes_ = plan.read_bytes * plan.phases;
+    total_bytes_ = plan.read_bytes;
   }
 
   Result<Outcome> run() {

@@ -146,7 +146,9 @@ std::uint64_t task_bytes(const plan::Plan& plan, const PlannedRow& row, const Pe
   if (!row.copy) total += ChainRunner::working_bytes(row);
   if (survey.scope == Scope::none) return total;
   const plan::Link& link = row.chain[survey.link];
-  return total + StateArrays::bytes_of(link.stage->surveys[survey.survey].state(link.row), 0);
+  // What the worker folds into, and what the row's sums come to.
+  const auto parts = link.stage->surveys[survey.survey].state(link.row);
+  return total + 2 * StateArrays::bytes_of(parts, 0);
 }
 
 std::uint64_t largest_task(const plan::Plan& plan) {

@@ -93,9 +93,8 @@ class Builder {
     if (!part) return true;
     const auto& architecture = inputs_[input].architecture;
     const auto& own = architecture.modules[architecture.module_of(info(input, tensor).name)];
-    if (own.name == part->name) return true;
-    return own.name != part->name && !part->container.empty() &&
-           meaning(input, tensor).container == part->container;
+    return own.name == part->name ||
+           (!part->container.empty() && meaning(input, tensor).container == part->container);
   }
 
   void add_whole(const recipe::ModuleRecipe& module, const std::optional<Module>& part) {

@@ -265,13 +265,25 @@ Result<void> place_rows(Plan& plan, const Options& options) {
   return {};
 }
 
+/// Surveys of a row that its parameters need: readings of its inputs before the one that merges.
+std::size_t surveys_of(const PlannedRow& row) {
+  std::size_t count = 0;
+  for (const Link& link : row.chain) {
+    for (const Survey& survey : link.stage->surveys) {
+      if (survey.scope(link.row) != Scope::none) ++count;
+    }
+  }
+  return count;
+}
+
 void add_up(Plan& plan) {
   for (const PlannedRow& row : plan.rows) {
     const auto bytes = [&](const Source& s) {
       return plan.inputs[s.input].weights->tensors()[s.tensor].bytes();
     };
-    for (const Source& source : row.sources) plan.read_bytes += bytes(source);
-    if (row.base) plan.read_bytes += bytes(*row.base);
+    std::uint64_t once = row.base ? bytes(*row.base) : 0;
+    for (const Source& source : row.sources) once += bytes(source);
+    plan.read_bytes += once * (1 + surveys_of(row));
   }
   for (const formats::PlannedFile& file : plan.files.files) plan.write_bytes += file.bytes;
 }

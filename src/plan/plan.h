@@ -97,7 +97,7 @@ struct Plan {
   std::vector<std::string> notes;
   std::vector<Disagreement> disagreements;
 
-  std::uint64_t read_bytes = 0;  ///< Stored bytes of all inputs of all rows, each read once.
+  std::uint64_t read_bytes = 0;  ///< Stored bytes of all inputs of all rows, for every reading.
   std::uint64_t write_bytes = 0;
   std::uint64_t peak_bytes = 0;  ///< What the executor needs at the most, the program included.
   std::size_t phases = 1;  ///< Readings of the inputs that statistics of the whole model ask for,
