@@ -289,7 +289,9 @@ TEST_F(Merge, one_of_two_at_once_wins) {
         }
       }
       EXPECT_GE(won, 1);
-      if (!overwrite) EXPECT_EQ(won, 1);
+      if (!overwrite) {
+        EXPECT_EQ(won, 1);
+      }
       ASSERT_EQ(beside(), Names{"out"});
       ASSERT_EQ(list_folder(out()).size(), 6U);
     }
