@@ -276,9 +276,10 @@ TEST_F(Merge, one_of_two_at_once_wins) {
       fs::remove_all(out());
       std::vector<Answer<MergeReport>> answers(3);
       std::vector<std::thread> threads;
-      for (auto& answer : answers)
+      for (auto& answer : answers) {
         threads.emplace_back(
             [&] { answer = run({.threads = 1, .overwrite = overwrite, .sync = false}); });
+      }
       for (std::thread& thread : threads) thread.join();
       int won = 0;
       for (const auto& answer : answers) {
