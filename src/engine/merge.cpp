@@ -10,6 +10,7 @@
 #include "engine/open.h"
 #include "engine/outputs.h"
 #include "engine/problems.h"
+#include "engine/relay.h"
 #include "engine/reports.h"
 #include "engine/verify.h"
 #include "exec/run.h"
@@ -18,18 +19,6 @@ namespace merganser {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Passes what the executor tells on to the caller.
-class Relay : public exec::Progress {
- public:
-  explicit Relay(Listener& listener) : listener_(listener) {}
-  bool advance(std::uint64_t done, std::uint64_t total, std::string_view tensor) override {
-    return listener_.progress(done, total, tensor);
-  }
-
- private:
-  Listener& listener_;
-};
 
 Result<Level> wanted_level(const Options& options) {
   return options.cpu_level.empty() ? level_from_environment() : level_from_name(options.cpu_level);
@@ -125,7 +114,7 @@ Result<exec::Outcome> fill(const plan::Plan& plan, StagedFolder& staged, const s
                            const Options& options, const exec::RunOptions& how, Listener& listener,
                            std::vector<Problem>& notes) {
   MERGANSER_TRY(Workplace place, set_up(plan, staged, notes));
-  Relay relay(listener);
+  engine::Relay relay(listener);
   exec::RunOptions with_journal = how;
   with_journal.journal = place.journal.get();
   MERGANSER_TRY(exec::Outcome outcome, exec::run(plan, place.files, with_journal, relay));

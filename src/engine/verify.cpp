@@ -11,6 +11,7 @@
 #include "engine/open.h"
 #include "engine/outputs.h"
 #include "engine/problems.h"
+#include "engine/relay.h"
 #include "exec/chain.h"
 #include "exec/row_checks.h"
 #include "formats/model.h"
@@ -54,17 +55,6 @@ class Comparison : public exec::Sink {
   const Checkpoint& written_;
   std::vector<bool> chosen_;
   std::vector<bool> differs_;
-};
-
-class Relay : public exec::Progress {
- public:
-  explicit Relay(Listener& listener) : listener_(listener) {}
-  bool advance(std::uint64_t done, std::uint64_t total, std::string_view tensor) override {
-    return listener_.progress(done, total, tensor);
-  }
-
- private:
-  Listener& listener_;
 };
 
 Problem finding(const std::string& file, std::string message, std::string subject) {
@@ -224,7 +214,7 @@ Answer<VerifyReport> verify(const std::string& path, std::size_t replay, const O
     std::vector<bool> chosen = choose_rows(plan, replay);
     keep_chosen(plan, chosen);
     Comparison comparison(plan, *model->weights, chosen);
-    Relay relay(listener);
+    engine::Relay relay(listener);
     // The baseline level is the plainest code that there is.
     if (auto run = exec::run_reference(plan, comparison, Level::baseline, relay); !run)
       return engine::failed<VerifyReport>(run.error());

@@ -3,7 +3,6 @@
 #include <array>
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include "core/utf8.h"
 
@@ -81,11 +80,6 @@ std::optional<Error> foreign_format(const std::filesystem::path& path, std::stri
                  .hint = "convert it to safetensors first"};
   }
   return std::nullopt;
-}
-
-std::string hash_hex(std::string_view bytes) {
-  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }
 
 }  // namespace merganser::formats

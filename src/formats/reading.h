@@ -35,7 +35,4 @@ struct Reading {
 std::optional<Error> foreign_format(const std::filesystem::path& path, std::string_view prefix);
 inline constexpr std::size_t kPrefixBytes = 512;  ///< As much as foreign_format() looks at.
 
-/// xxh3-128 in 32 hex digits.
-std::string hash_hex(std::string_view bytes);
-
 }  // namespace merganser::formats

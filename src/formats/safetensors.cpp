@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "core/file.h"
+#include "core/hash.h"
 #include "core/utf8.h"
 #include "formats/reading.h"
 #include "formats/strict_json.h"
@@ -361,7 +362,8 @@ Result<Opened> open_checked(const std::filesystem::path& path, const ReadOptions
 
   std::string text(length, '\0');
   MERGANSER_TRY(file.read_exact(kLengthBytes, std::as_writable_bytes(std::span(text))));
-  SourceFile source{path.string(), file.size(), file.modified_ns(), hash_hex(text)};
+  SourceFile source{path.string(), file.size(), file.modified_ns(),
+                    hash_hex(std::as_bytes(std::span(text)))};
   const std::uint64_t data_offset = kLengthBytes + length;
   HeaderReader reader(reading, data_offset, file.size() - data_offset);
   MERGANSER_TRY(Header header, reader.read(std::move(text)));

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/file.h"
+#include "core/hash.h"
 #include "core/utf8.h"
 #include "formats/reading.h"
 #include "formats/safetensors.h"
@@ -52,7 +53,8 @@ Result<Index> read_index(const fs::path& path, const Reading& reading) {
   Index index;
   MERGANSER_TRY(const File file, File::open(path));
   MERGANSER_TRY(std::string text, read_small_file(path, kLargestIndex));
-  index.source = {path.string(), file.size(), file.modified_ns(), hash_hex(text)};
+  index.source = {path.string(), file.size(), file.modified_ns(),
+                  hash_hex(std::as_bytes(std::span(text)))};
 
   if (auto foreign = foreign_format(path, text)) return *std::move(foreign);
   StrictJson json;

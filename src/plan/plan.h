@@ -107,7 +107,6 @@ struct Plan {
 struct Options {
   bool allow_crimes = false;
   bool strict = false;
-  bool truncate_embeddings = false;  ///< mergekit's --unsafe-truncate-embeddings.
   bool single_file = false;
   std::optional<std::uint64_t> shard_size;
   std::optional<std::uint64_t> seed;
