@@ -1,9 +1,17 @@
 #include "core/hash.h"
 
-#define XXH_INLINE_ALL
 #include <array>
 
+// The library's own choice of vectors by CPU, where it has one; all give the same hash.
+#if defined(MERGANSER_XXHASH_DISPATCH)
+#define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
+// Puts its functions in place of those above.
+#include <xxh_x86dispatch.h>
+#else
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+#endif
 
 namespace merganser {
 namespace {

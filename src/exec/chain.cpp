@@ -102,21 +102,21 @@ class ChainRunner::Tiles {
     for (const Link& link : row.chain) looks_back_ = looks_back_ || link.stage->looks_back;
   }
 
-  NonFinite fold(const ChunkBytes& bytes, const Pending& survey, State& state) {
-    return walk(bytes, [&](std::size_t, std::size_t n, std::uint64_t first) {
-      run(survey.link, n, first, bytes.chunk);
+  NonFinite fold(const Piece& piece, const Pending& survey, State& state) {
+    return walk(piece, [&](std::size_t, std::size_t n, std::uint64_t first) {
+      run(survey.link, n, first, piece.chunk);
       const Link& link = row_.chain[survey.link];
       enter(link, n);
       Scratch scratch(scratch_[survey.link]);
-      const Tile<T> tile = tile_of(n, first, bytes.chunk);
+      const Tile<T> tile = tile_of(n, first, piece.chunk);
       link.stage->surveys[survey.survey].fold->template at<T>(level_)(link.row, known(survey.link),
                                                                       tile, state, scratch);
     });
   }
 
-  NonFinite merge(const ChunkBytes& bytes, std::span<std::byte> out) {
-    return walk(bytes, [&](std::size_t done, std::size_t n, std::uint64_t first) {
-      run(row_.chain.size(), n, first, bytes.chunk);
+  NonFinite merge(const Piece& piece, std::span<std::byte> out) {
+    return walk(piece, [&](std::size_t done, std::size_t n, std::uint64_t first) {
+      run(row_.chain.size(), n, first, piece.chunk);
       T* result = merged_ ? out_ : x_.front();
       if (deltas_) add_base_.at(level_)(n, result, base_);
       kernels::narrow(level_, row_.dtype, result, out.data() + stored_bytes(row_.dtype, done), n);
@@ -124,21 +124,22 @@ class ChainRunner::Tiles {
   }
 
  private:
-  /// Calls `body(elements done in this chunk, n, first element)` tile by tile, with the tile's
+  /// Calls `body(elements done in this piece, n, first element)` tile by tile, with the tile's
   /// inputs widened.
   template <class Body>
-  NonFinite walk(const ChunkBytes& bytes, Body body) {
-    for (const std::span<std::byte> scratch : scratch_)
-      std::fill(scratch.begin(), scratch.end(), std::byte{0});
+  NonFinite walk(const Piece& piece, Body body) {
+    if (piece.first == 0) {
+      for (const std::span<std::byte> scratch : scratch_)
+        std::fill(scratch.begin(), scratch.end(), std::byte{0});
+    }
     NonFinite bad;
-    const std::uint64_t size = chunk_size(row_, bytes.chunk);
-    const std::uint64_t start = bytes.chunk * row_.chunk_elements;
-    for (std::uint64_t done = 0; done < size; done += row_.tile_elements) {
-      const auto n =
-          static_cast<std::size_t>(std::min<std::uint64_t>(row_.tile_elements, size - done));
+    const std::uint64_t start = piece.chunk * row_.chunk_elements + piece.first;
+    for (std::uint64_t done = 0; done < piece.elements; done += row_.tile_elements) {
+      const auto n = static_cast<std::size_t>(
+          std::min<std::uint64_t>(row_.tile_elements, piece.elements - done));
       for (std::size_t k = 0; k < x_.size(); ++k)
-        widen(types_[k], bytes.models[k], done, n, x_[k], k, bad);
-      if (base_ != nullptr) widen(base_type_, bytes.base, done, n, base_, x_.size(), bad);
+        widen(types_[k], piece.models[k], done, n, x_[k], k, bad);
+      if (base_ != nullptr) widen(base_type_, piece.base, done, n, base_, x_.size(), bad);
       deltas_ = false;
       merged_ = false;
       seen_deltas_ = false;
@@ -251,15 +252,15 @@ std::size_t ChainRunner::working_bytes(const PlannedRow& row) {
   return total;
 }
 
-NonFinite ChainRunner::fold(const ChunkBytes& bytes, const Pending& survey, State& state) {
+NonFinite ChainRunner::fold(const Piece& piece, const Pending& survey, State& state) {
   if (auto* wide = std::get_if<Tiles<double>>(&tiles_->tiles))
-    return wide->fold(bytes, survey, state);
-  return std::get<Tiles<float>>(tiles_->tiles).fold(bytes, survey, state);
+    return wide->fold(piece, survey, state);
+  return std::get<Tiles<float>>(tiles_->tiles).fold(piece, survey, state);
 }
 
-NonFinite ChainRunner::merge(const ChunkBytes& bytes, std::span<std::byte> out) {
-  if (auto* wide = std::get_if<Tiles<double>>(&tiles_->tiles)) return wide->merge(bytes, out);
-  return std::get<Tiles<float>>(tiles_->tiles).merge(bytes, out);
+NonFinite ChainRunner::merge(const Piece& piece, std::span<std::byte> out) {
+  if (auto* wide = std::get_if<Tiles<double>>(&tiles_->tiles)) return wide->merge(piece, out);
+  return std::get<Tiles<float>>(tiles_->tiles).merge(piece, out);
 }
 
 }  // namespace merganser::exec

@@ -26,14 +26,16 @@ struct Pending {
 /// Finds it, and gives surveys that the parameters do not need empty facts on the way.
 Pending next_survey(const plan::PlannedRow& row, RowFacts& facts);
 
-/// The stored bytes of one chunk of a row's inputs.
-struct ChunkBytes {
-  std::uint64_t chunk = 0;  ///< Number in the row.
+/// Stored bytes of consecutive elements of a row's inputs: of a whole chunk, or of a part of it.
+struct Piece {
+  std::uint64_t chunk = 0;     ///< Number of the chunk in the row.
+  std::uint64_t first = 0;     ///< First element, counted from the chunk's.
+  std::uint64_t elements = 0;  ///< Whole tiles, but for the chunk's last piece.
   std::vector<std::span<const std::byte>> models;
   std::span<const std::byte> base;  ///< Empty where the row has none.
 };
 
-/// What a chunk's inputs held that is no finite number.
+/// What a piece's inputs held that is no finite number.
 struct NonFinite {
   std::uint64_t count = 0;
   std::size_t source = 0;  ///< First source that had one; models first, then the base.
@@ -41,7 +43,8 @@ struct NonFinite {
 
 /// Takes chunks of one row through its chain: widens tiles, puts in minus and plus base where
 /// neighbouring stages differ in what they work on, runs stages and surveys, encodes. Owns the
-/// working memory of one thread; which chunks it sees, and in which order, changes nothing.
+/// working memory of one thread. Which chunks it sees, and in which order, changes nothing, nor
+/// does it how a chunk is cut into pieces; they come one behind the other.
 class ChainRunner {
  public:
   /// Both must outlive the runner; facts may be added to between chunks.
@@ -54,11 +57,11 @@ class ChainRunner {
   /// Bytes that a runner for this row allocates.
   static std::size_t working_bytes(const plan::PlannedRow& row);
 
-  /// Folds a chunk into `state` (its reals: sums of this chunk alone) for one survey.
-  NonFinite fold(const ChunkBytes& bytes, const Pending& survey, State& state);
+  /// Folds a piece into `state` (its reals: sums of its chunk alone) for one survey.
+  NonFinite fold(const Piece& piece, const Pending& survey, State& state);
 
-  /// Merges a chunk: writes its elements, encoded, to `out`.
-  NonFinite merge(const ChunkBytes& bytes, std::span<std::byte> out);
+  /// Merges a piece: writes its elements, encoded, to `out`.
+  NonFinite merge(const Piece& piece, std::span<std::byte> out);
 
  private:
   template <class T>

@@ -26,13 +26,13 @@ struct RowBytes {
   std::vector<std::vector<std::byte>> models;
   std::vector<std::byte> base;
 
-  ChunkBytes chunk(const plan::Plan& plan, const PlannedRow& row, std::uint64_t number) const {
+  Piece chunk(const plan::Plan& plan, const PlannedRow& row, std::uint64_t number) const {
     const auto part = [&](const plan::Source& source, const std::vector<std::byte>& bytes) {
       const DType type = tensor_of(plan, source).dtype;
       return std::span(bytes).subspan(stored_bytes(type, number * row.chunk_elements),
                                       stored_bytes(type, chunk_size(row, number)));
     };
-    ChunkBytes out{.chunk = number};
+    Piece out{.chunk = number, .elements = chunk_size(row, number)};
     for (std::size_t k = 0; k < models.size(); ++k)
       out.models.push_back(part(row.sources[k], models[k]));
     if (row.base) out.base = part(*row.base, base);
@@ -121,7 +121,7 @@ class Reference {
       chunk.clear_reals();
       State state = group->total.at_chunk(link.row.first_chunk + c);
       state.reals = chunk.at_chunk(0).reals;
-      const ChunkBytes part = bytes.chunk(plan_, row, c);
+      const Piece part = bytes.chunk(plan_, row, c);
       MERGANSER_TRY(check_finite(plan_, row, part, runner.fold(part, survey, state)));
       tensor.add_reals(chunk.reals());
     }
@@ -174,7 +174,7 @@ class Reference {
     const PlannedRow& row = plan_.rows[r];
     std::vector<std::byte> out(stored_bytes(row.dtype, std::min(row.chunk_elements, row.elements)));
     for (std::uint64_t c = 0; c < row.chunks; ++c) {
-      const ChunkBytes part = bytes.chunk(plan_, row, c);
+      const Piece part = bytes.chunk(plan_, row, c);
       const auto encoded = std::span(out).first(stored_bytes(row.dtype, chunk_size(row, c)));
       const NonFinite bad = runner.merge(part, encoded);
       MERGANSER_TRY(check_finite(plan_, row, part, bad));
@@ -190,7 +190,7 @@ class Reference {
   Result<void> copy(std::size_t r, const RowBytes& bytes) {
     const PlannedRow& row = plan_.rows[r];
     for (std::uint64_t c = 0; c < row.chunks; ++c) {
-      const ChunkBytes part = bytes.chunk(plan_, row, c);
+      const Piece part = bytes.chunk(plan_, row, c);
       MERGANSER_TRY(check_agreement(plan_, row, part));
       MERGANSER_TRY(write(r, part, part.models.front()));
     }
@@ -199,9 +199,11 @@ class Reference {
     return {};
   }
 
-  Result<void> write(std::size_t r, const ChunkBytes& read, std::span<const std::byte> bytes) {
+  Result<void> write(std::size_t r, const Piece& read, std::span<const std::byte> bytes) {
     const PlannedRow& row = plan_.rows[r];
-    hashes_.set(r, read.chunk, hashes_of(read, bytes));
+    ChunkHasher hasher(row);
+    hasher.add(read, bytes);
+    hashes_.set(r, read.chunk, hasher.finish());
     out_.written_bytes += bytes.size();
     return sink_.write(r, stored_bytes(row.dtype, read.chunk * row.chunk_elements), bytes);
   }

@@ -15,8 +15,8 @@ const plan::Source& source_of(const plan::PlannedRow& row, std::size_t number) {
   return number < row.sources.size() ? row.sources[number] : *row.base;
 }
 
-std::span<const std::byte> bytes_of(const ChunkBytes& bytes, std::size_t number) {
-  return number < bytes.models.size() ? bytes.models[number] : bytes.base;
+std::span<const std::byte> bytes_of(const Piece& piece, std::size_t number) {
+  return number < piece.models.size() ? piece.models[number] : piece.base;
 }
 
 }  // namespace
@@ -25,23 +25,23 @@ const TensorInfo& tensor_of(const plan::Plan& plan, const plan::Source& source) 
   return plan.inputs[source.input].weights->tensors()[source.tensor];
 }
 
-Result<void> check_finite(const plan::Plan& plan, const plan::PlannedRow& row,
-                          const ChunkBytes& bytes, const NonFinite& bad) {
+Result<void> check_finite(const plan::Plan& plan, const plan::PlannedRow& row, const Piece& piece,
+                          const NonFinite& bad) {
   if (bad.count == 0) return {};
   const auto strict = std::find_if(row.chain.begin(), row.chain.end(),
                                    [](const plan::Link& link) { return link.stage->finite; });
   if (strict == row.chain.end()) return {};
   const plan::Source& source = source_of(row, bad.source);
-  const std::span<const std::byte> data = bytes_of(bytes, bad.source);
+  const std::span<const std::byte> data = bytes_of(piece, bad.source);
   const DType type = tensor_of(plan, source).dtype;
-  const auto at = kernels::first_non_finite(type, data.data(), chunk_size(row, bytes.chunk));
+  const auto at = kernels::first_non_finite(type, data.data(), piece.elements);
   return Error{
       .code = Code::not_finite,
-      .message =
-          fmt::format("tensor \"{}\" of model `{}` holds NaN or infinity, first at element {}: "
-                      "`{}` cannot rank or sum it",
-                      tensor_of(plan, source).name, plan.inputs[source.input].name,
-                      bytes.chunk * row.chunk_elements + at.value_or(0), strict->stage->name),
+      .message = fmt::format(
+          "tensor \"{}\" of model `{}` holds NaN or infinity, first at element {}: "
+          "`{}` cannot rank or sum it",
+          tensor_of(plan, source).name, plan.inputs[source.input].name,
+          piece.chunk * row.chunk_elements + piece.first + at.value_or(0), strict->stage->name),
       .file = plan.inputs[source.input].model->path,
       .subject = row.name,
       .hint = fmt::format(
@@ -49,10 +49,10 @@ Result<void> check_finite(const plan::Plan& plan, const plan::PlannedRow& row,
 }
 
 Result<void> check_agreement(const plan::Plan& plan, const plan::PlannedRow& row,
-                             const ChunkBytes& bytes) {
+                             const Piece& piece) {
   if (!row.must_agree) return {};
-  for (std::size_t k = 1; k < bytes.models.size(); ++k) {
-    if (std::memcmp(bytes.models[0].data(), bytes.models[k].data(), bytes.models[0].size()) == 0)
+  for (std::size_t k = 1; k < piece.models.size(); ++k) {
+    if (std::memcmp(piece.models[0].data(), piece.models[k].data(), piece.models[0].size()) == 0)
       continue;
     return Error{
         .code = Code::value_mismatch,
@@ -68,11 +68,14 @@ Result<void> check_agreement(const plan::Plan& plan, const plan::PlannedRow& row
   return {};
 }
 
-ChunkHashes hashes_of(const ChunkBytes& bytes, std::span<const std::byte> out) {
-  ChunkHashes hashes{hash128(out), {}};
-  for (const std::span<const std::byte> model : bytes.models)
-    hashes.inputs.push_back(hash128(model));
-  if (!bytes.base.empty()) hashes.inputs.push_back(hash128(bytes.base));
+void ChunkHasher::add(const Piece& piece, std::span<const std::byte> out) {
+  out_.add(out);
+  for (std::size_t k = 0; k < inputs_.size(); ++k) inputs_[k].add(bytes_of(piece, k));
+}
+
+ChunkHashes ChunkHasher::finish() const {
+  ChunkHashes hashes{out_.digest(), {}};
+  for (const Hasher& input : inputs_) hashes.inputs.push_back(input.digest());
   return hashes;
 }
 

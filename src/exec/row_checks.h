@@ -15,12 +15,12 @@ const TensorInfo& tensor_of(const plan::Plan& plan, const plan::Source& source);
 
 /// An error for NaN and infinities in a row whose stages cannot have them; names model, tensor and
 /// first index.
-Result<void> check_finite(const plan::Plan& plan, const plan::PlannedRow& row,
-                          const ChunkBytes& bytes, const NonFinite& bad);
+Result<void> check_finite(const plan::Plan& plan, const plan::PlannedRow& row, const Piece& piece,
+                          const NonFinite& bad);
 
-/// For copies that all models must agree on: compares a chunk's bytes.
+/// For copies that all models must agree on: compares a piece's bytes.
 Result<void> check_agreement(const plan::Plan& plan, const plan::PlannedRow& row,
-                             const ChunkBytes& bytes);
+                             const Piece& piece);
 
 /// Hashes of one chunk: of what was written, and of the stored bytes of every input (the models,
 /// then the base).
@@ -28,7 +28,21 @@ struct ChunkHashes {
   Hash128 out;
   std::vector<Hash128> inputs;
 };
-ChunkHashes hashes_of(const ChunkBytes& bytes, std::span<const std::byte> out);
+
+/// Makes them while the chunk's pieces are at hand, one behind the other.
+class ChunkHasher {
+ public:
+  explicit ChunkHasher(const plan::PlannedRow& row)
+      : inputs_(row.sources.size() + (row.base ? 1 : 0)) {}
+
+  /// `out`: what becomes of the piece.
+  void add(const Piece& piece, std::span<const std::byte> out);
+  ChunkHashes finish() const;
+
+ private:
+  Hasher out_;
+  std::vector<Hasher> inputs_;
+};
 
 /// Hashes of all chunks of a run, put together when it is over: by output tensor over its chunks;
 /// by input over its files' header hashes and the chunks of the tensors that were read, in plan

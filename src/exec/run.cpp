@@ -40,6 +40,9 @@ class WorkerMemory {
     used_ += count;
     return taken;
   }
+  std::uint64_t used() const { return used_; }
+  /// Ends what was taken since `used` bytes were.
+  void give_back_to(std::uint64_t used) { used_ = used; }
   void reset(std::uint64_t bytes) {
     used_ = 0;
     if (bytes <= size_) return;
@@ -290,11 +293,9 @@ class Executor {
       if (!pass.merges()) enroll(task, pass);
       return {};
     }
-    memory.reset(stored_chunk_bytes(plan_, row));
-    MERGANSER_TRY(const ChunkBytes bytes, read(row, task.chunk, memory));
+    memory.reset(stored_task_bytes(plan_, row));
     const Pass pass = pass_of(task, lock);
-    if (!pass.merges()) return gather(task, pass, bytes, lock);
-    return write(task, bytes, memory, lock);
+    return pass.merges() ? write(task, memory, lock) : gather(task, pass, memory, lock);
   }
 
   Pass pass_of(const Task& task, std::unique_lock<std::mutex>& lock) {
@@ -304,23 +305,38 @@ class Executor {
     return pass;
   }
 
-  Result<ChunkBytes> read(const PlannedRow& row, std::uint64_t chunk, WorkerMemory& memory) {
-    ChunkBytes bytes{.chunk = chunk};
-    const std::uint64_t first = chunk * row.chunk_elements;
+  /// Reads a chunk piece by piece and calls `body(piece)`.
+  template <class Body>
+  Result<void> for_pieces(const Task& task, WorkerMemory& memory, Body body) {
+    const PlannedRow& row = plan_.rows[task.row];
+    const std::uint64_t size = chunk_size(row, task.chunk);
+    const std::uint64_t step = piece_elements(row);
+    const std::uint64_t kept = memory.used();
+    for (std::uint64_t first = 0; first < size; first += step) {
+      memory.give_back_to(kept);
+      Piece piece{.chunk = task.chunk, .first = first, .elements = std::min(step, size - first)};
+      MERGANSER_TRY(read(row, memory, piece));
+      MERGANSER_TRY(body(piece));
+    }
+    return {};
+  }
+
+  Result<void> read(const PlannedRow& row, WorkerMemory& memory, Piece& piece) {
+    const std::uint64_t first = piece.chunk * row.chunk_elements + piece.first;
     const auto part = [&](const plan::Source& source) -> Result<std::span<const std::byte>> {
       const std::span<std::byte> data =
-          memory.take(stored_bytes(tensor_of(plan_, source).dtype, chunk_size(row, chunk)));
+          memory.take(stored_bytes(tensor_of(plan_, source).dtype, piece.elements));
       MERGANSER_TRY(plan_.inputs[source.input].weights->read(source.tensor, first, data));
       return std::span<const std::byte>(data);
     };
     for (const plan::Source& source : row.sources) {
       MERGANSER_TRY(const std::span<const std::byte> data, part(source));
-      bytes.models.push_back(data);
+      piece.models.push_back(data);
     }
     if (row.base) {
-      MERGANSER_TRY(bytes.base, part(*row.base));
+      MERGANSER_TRY(piece.base, part(*row.base));
     }
-    return bytes;
+    return {};
   }
 
   /// The gathering that a survey's task belongs to; registers the row with its first task. Under
@@ -365,7 +381,7 @@ class Executor {
     }
   }
 
-  Result<void> gather(const Task& task, const Pass& pass, const ChunkBytes& bytes,
+  Result<void> gather(const Task& task, const Pass& pass, WorkerMemory& memory,
                       std::unique_lock<std::mutex>& lock) {
     const PlannedRow& row = plan_.rows[task.row];
     const plan::Link& link = row.chain[pass.survey.link];
@@ -375,39 +391,56 @@ class Executor {
     State state = sums.view(*borrowed, link.row.first_chunk + task.chunk);
     lock.unlock();
     ChainRunner runner(plan_, row, facts_[task.row], options_.level);
-    const NonFinite bad = runner.fold(bytes, pass.survey, state);
+    const auto fold = [&](const Piece& piece) {
+      return check_finite(plan_, row, piece, runner.fold(piece, pass.survey, state));
+    };
+    MERGANSER_TRY(for_pieces(task, memory, fold));
     lock.lock();
     sums.give_back(std::move(borrowed), task.row, task.chunk);
-    add_progress(task.row, bytes);
-    return check_finite(plan_, row, bytes, bad);
+    add_progress(task);
+    return {};
   }
 
-  Result<void> write(const Task& task, const ChunkBytes& bytes, WorkerMemory& memory,
-                     std::unique_lock<std::mutex>& lock) {
+  Result<void> write(const Task& task, WorkerMemory& memory, std::unique_lock<std::mutex>& lock) {
     const PlannedRow& row = plan_.rows[task.row];
-    std::span<const std::byte> encoded = bytes.models.front();
-    NonFinite bad;
+    ChunkHasher hasher(row);
+    std::uint64_t bad = 0;
     if (row.copy) {
-      MERGANSER_TRY(check_agreement(plan_, row, bytes));
+      const auto copy = [&](const Piece& piece) -> Result<void> {
+        MERGANSER_TRY(check_agreement(plan_, row, piece));
+        hasher.add(piece, piece.models.front());
+        return write_chunk(task, piece.models.front());
+      };
+      MERGANSER_TRY(for_pieces(task, memory, copy));
     } else {
-      const std::span<std::byte> out =
+      const std::span<std::byte> encoded =
           memory.take(stored_bytes(row.dtype, chunk_size(row, task.chunk)));
       ChainRunner runner(plan_, row, facts_[task.row], options_.level);
-      bad = runner.merge(bytes, out);
-      MERGANSER_TRY(check_finite(plan_, row, bytes, bad));
-      encoded = out;
+      const auto merge = [&](const Piece& piece) {
+        const std::span<std::byte> out = encoded.subspan(stored_bytes(row.dtype, piece.first),
+                                                         stored_bytes(row.dtype, piece.elements));
+        const NonFinite found = runner.merge(piece, out);
+        bad += found.count;
+        hasher.add(piece, out);
+        return check_finite(plan_, row, piece, found);
+      };
+      MERGANSER_TRY(for_pieces(task, memory, merge));
+      MERGANSER_TRY(write_chunk(task, encoded));
     }
-    MERGANSER_TRY(
-        sink_.write(task.row, stored_bytes(row.dtype, task.chunk * row.chunk_elements), encoded));
-    ChunkHashes hashes = hashes_of(bytes, encoded);
+    ChunkHashes hashes = hasher.finish();
     if (options_.journal != nullptr)
-      MERGANSER_TRY(options_.journal->add({task.row, task.chunk, bad.count, hashes}));
+      MERGANSER_TRY(options_.journal->add({task.row, task.chunk, bad, hashes}));
     hashes_.set(task.row, task.chunk, std::move(hashes));
     lock.lock();
-    out_.written_bytes += encoded.size();
-    note_non_finite(task.row, bad.count);
-    add_progress(task.row, bytes);
+    out_.written_bytes += stored_bytes(row.dtype, chunk_size(row, task.chunk));
+    note_non_finite(task.row, bad);
+    add_progress(task);
     return {};
+  }
+
+  Result<void> write_chunk(const Task& task, std::span<const std::byte> encoded) {
+    const PlannedRow& row = plan_.rows[task.row];
+    return sink_.write(task.row, stored_bytes(row.dtype, task.chunk * row.chunk_elements), encoded);
   }
 
   void note_non_finite(std::size_t row, std::uint64_t count) {
@@ -420,10 +453,15 @@ class Executor {
   }
 
   /// Under the lock.
-  void add_progress(std::size_t row, const ChunkBytes& bytes) {
-    for (const auto& model : bytes.models) out_.read_bytes += model.size();
-    out_.read_bytes += bytes.base.size();
-    if (stopped_ || progress_.advance(out_.read_bytes, total_bytes_, plan_.rows[row].name)) return;
+  void add_progress(const Task& task) {
+    const PlannedRow& row = plan_.rows[task.row];
+    const std::uint64_t elements = chunk_size(row, task.chunk);
+    const auto count = [&](const plan::Source& source) {
+      out_.read_bytes += stored_bytes(tensor_of(plan_, source).dtype, elements);
+    };
+    for (const plan::Source& source : row.sources) count(source);
+    if (row.base) count(*row.base);
+    if (stopped_ || progress_.advance(out_.read_bytes, total_bytes_, row.name)) return;
     stopped_ = true;
     report({}, Error{.code = Code::interrupted, .message = "interrupted"});
   }

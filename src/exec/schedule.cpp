@@ -132,9 +132,16 @@ std::vector<Pass> passes_of(const plan::Plan& plan, const PlannedRow& row, const
   return passes;
 }
 
-std::uint64_t stored_chunk_bytes(const plan::Plan& plan, const PlannedRow& row) {
-  const std::uint64_t elements = std::min(row.chunk_elements, row.elements);
-  std::uint64_t total = row.copy ? 0 : stored_bytes(row.dtype, elements);
+std::uint64_t piece_elements(const PlannedRow& row) {
+  constexpr std::uint64_t kElements = std::uint64_t{1} << 16;
+  if (row.copy) return row.chunk_elements;
+  return std::max<std::uint64_t>(1, kElements / row.tile_elements) * row.tile_elements;
+}
+
+std::uint64_t stored_task_bytes(const plan::Plan& plan, const PlannedRow& row) {
+  const std::uint64_t chunk = std::min(row.chunk_elements, row.elements);
+  const std::uint64_t elements = std::min(piece_elements(row), chunk);
+  std::uint64_t total = row.copy ? 0 : stored_bytes(row.dtype, chunk);
   for (const plan::Source& source : row.sources)
     total += stored_bytes(tensor_of(plan, source).dtype, elements);
   if (row.base) total += stored_bytes(tensor_of(plan, *row.base).dtype, elements);
@@ -142,7 +149,7 @@ std::uint64_t stored_chunk_bytes(const plan::Plan& plan, const PlannedRow& row) 
 }
 
 std::uint64_t task_bytes(const plan::Plan& plan, const PlannedRow& row, const Pending& survey) {
-  std::uint64_t total = stored_chunk_bytes(plan, row);
+  std::uint64_t total = stored_task_bytes(plan, row);
   if (!row.copy) total += ChainRunner::working_bytes(row);
   if (survey.scope == Scope::none) return total;
   const plan::Link& link = row.chain[survey.link];

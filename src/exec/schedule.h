@@ -107,11 +107,15 @@ class Schedule {
 std::vector<Pass> passes_of(const plan::Plan& plan, const plan::PlannedRow& row,
                             const RowFacts& known);
 
-/// Stored bytes of a chunk of every input and of the result.
-std::uint64_t stored_chunk_bytes(const plan::Plan& plan, const plan::PlannedRow& row);
+/// Elements of a row that are read at a time, so few that they are still in the second cache when
+/// they are worked on; whole tiles. A copy is read by chunks.
+std::uint64_t piece_elements(const plan::PlannedRow& row);
 
-/// Memory that one task of a pass takes: stored bytes of a chunk of every input, the encoded
-/// result, working arrays, state.
+/// Stored bytes of a piece of every input and of a chunk of the result.
+std::uint64_t stored_task_bytes(const plan::Plan& plan, const plan::PlannedRow& row);
+
+/// Memory that one task of a pass takes: stored bytes of every input and of the result, working
+/// arrays, state.
 std::uint64_t task_bytes(const plan::Plan& plan, const plan::PlannedRow& row,
                          const Pending& survey);
 

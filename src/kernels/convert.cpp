@@ -160,20 +160,18 @@ Bits load(const std::byte* from, std::size_t index) {
 template <class F, class T>
 std::uint64_t widen_loop(const std::byte* __restrict in, T* __restrict out,
                          std::size_t n) noexcept {
-  // Counted in 32 bits a block: 64-bit counts would halve the lanes.
-  constexpr std::size_t kBlock = std::size_t{1} << 20;
-  std::uint64_t total = 0;
-  for (std::size_t first = 0; first < n; first += kBlock) {
-    const std::size_t end = std::min(n, first + kBlock);
-    std::uint32_t count = 0;
-    for (std::size_t i = first; i < end; ++i) {
-      const auto stored = load<typename F::Bits>(in, i);
-      count += is_non_finite<F>(stored);
-      out[i] = decode<F, T>(stored);
-    }
-    total += count;
+  using Bits = typename F::Bits;
+  // The largest magnitude tells whether there is anything to count, in the stored type's own lanes.
+  Bits top = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto stored = load<Bits>(in, i);
+    top = std::max<Bits>(top, stored & kMagnitude<F>);
+    out[i] = decode<F, T>(stored);
   }
-  return total;
+  if (top < F::kTop) return 0;
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < n; ++i) count += is_non_finite<F>(load<Bits>(in, i));
+  return count;
 }
 
 template <class F, class T>
