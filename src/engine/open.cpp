@@ -18,6 +18,11 @@ const recipe::Vocabulary& vocabulary() {
     recipe::Vocabulary v;
     for (const Method* method : methods::methods()) v.methods.emplace(method->name, method->fields);
     for (const Method* step : methods::steps()) v.steps.emplace(step->name, step->fields);
+    for (const views::RenamePreset& preset : views::rename_presets()) {
+      std::vector<recipe::Rename>& renames = v.renames[std::string(preset.name)];
+      for (const views::RenameRule& rule : preset.rules)
+        renames.push_back({rule.match, rule.to, {}});
+    }
     return v;
   }();
   return known;
