@@ -92,6 +92,10 @@ struct Options {
   bool sample = true;     ///< `plan` reads a fixed sample of weights for its figures about deltas.
   std::string cpu_level;  ///< "baseline", "sse4", "avx2", "avx512"; empty: the best, or
                           ///< MERGANSER_CPU_LEVEL.
+  std::string dtype;      ///< `convert`: type that floating tensors get; empty: as they are stored.
+  std::string
+      scratch_folder;  ///< Where methods may keep scratch files: an existing folder that can
+                       ///< be written to. Unfinished output lies beside OUT whatever this is.
 };
 
 /// A parameter of one tensor and where it came from.
@@ -260,6 +264,13 @@ Answer<PlanReport> plan_merge(const RecipeSource& recipe, const std::string& out
 /// `overwrite`.
 Answer<MergeReport> merge(const RecipeSource& recipe, const std::string& out,
                           const Options& options, Listener& listener);
+
+/// Writes the weights of a model folder or file as safetensors: OUT is a folder, with the config
+/// and the files beside the weights, or one file when it ends in `.safetensors`. Without
+/// `options.dtype` every tensor keeps its bytes. A merge of one model, and as whole or absent as
+/// one.
+Answer<MergeReport> convert(const std::string& model, const std::string& out,
+                            const Options& options, Listener& listener);
 
 /// What a model folder or file holds. Reads headers only.
 Answer<InspectReport> inspect(const std::string& model, const Options& options);

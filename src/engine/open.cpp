@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "core/file.h"
+#include "engine/vocabularies.h"
 #include "methods/registry.h"
 #include "views/rename.h"
 
@@ -131,9 +132,8 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
 Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out,
                               const Options& options) {
   if (options.strict && !recipe.warnings.empty()) return recipe.warnings;
-  const std::vector<Error> warnings = recipe.warnings;
   auto inputs = open_inputs(recipe, options);
-  if (!inputs) return {inputs.errors(), warnings};
+  if (!inputs) return inputs.errors();
   auto plan = plan::make(std::move(recipe), *std::move(inputs),
                          {.allow_crimes = options.allow_crimes,
                           .single_file = is_single_file(out),
@@ -141,7 +141,8 @@ Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out,
                           .seed = options.seed,
                           .only_tensor = options.only_tensor,
                           .version = std::string(version())});
-  if (!plan) return {plan.errors(), warnings};
+  if (!plan) return plan.errors();
+  if (options.strict) add_vocabularies(*plan);
   if (!options.strict || plan->disagreements.empty()) return plan;
   std::vector<Error> errors;
   for (const plan::Disagreement& d : plan->disagreements) {
