@@ -15,7 +15,7 @@ constexpr std::uint64_t kRecipeBytes = 16'000'000;
 
 /// What recipes may speak of, from the registry.
 const recipe::Vocabulary& vocabulary() {
-  static const recipe::Vocabulary known = [] {
+  static const recipe::Vocabulary kKnown = [] {
     recipe::Vocabulary v;
     for (const Method* method : methods::methods()) v.methods.emplace(method->name, method->fields);
     for (const Method* step : methods::steps()) v.steps.emplace(step->name, step->fields);
@@ -26,7 +26,7 @@ const recipe::Vocabulary& vocabulary() {
     }
     return v;
   }();
-  return known;
+  return kKnown;
 }
 
 Result<std::shared_ptr<const Checkpoint>> view_of(

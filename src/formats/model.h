@@ -16,6 +16,10 @@ namespace merganser::formats {
 struct ReadOptions {
   bool lenient = false;
   std::uint64_t max_header_bytes = 100'000'000;
+  std::uint64_t max_tensors = 1'000'000;  ///< Of one file.
+  /// Where failed checks go when all are wanted: reading goes on after those that allow it, and
+  /// fails in the end all the same. Null: the first one ends it.
+  std::vector<Error>* findings = nullptr;
 };
 
 /// A model as people keep it: a folder in Hugging Face layout, or a single weight file of any name.

@@ -52,8 +52,24 @@ Error Reading::bad(std::string_view check, std::string message, std::string_view
           .hint = std::move(hint)};
 }
 
+Result<void> Reading::found(Error error) const {
+  constexpr std::size_t kMostFindings = 1000;
+  if (options.findings == nullptr || kept() == kMostFindings) return error;
+  options.findings->push_back(std::move(error));
+  return {};
+}
+
+std::size_t Reading::kept() const {
+  return options.findings == nullptr ? 0 : options.findings->size();
+}
+
+Result<void> Reading::nothing_since(std::size_t before) const {
+  if (kept() == before) return {};
+  return (*options.findings)[before];
+}
+
 Result<void> Reading::strict(Error error) const {
-  if (!options.lenient) return error;
+  if (!options.lenient) return found(std::move(error));
   note(fmt::format("{}: {} [{}]", error.file, error.message, error.check));
   return {};
 }

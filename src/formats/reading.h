@@ -23,8 +23,16 @@ struct Reading {
   Error bad(std::string_view check, std::string message, std::string_view subject = {},
             std::string hint = {}) const;
 
-  /// Passes an error on, or makes it a note when reading is lenient.
+  /// Passes on a failed check after which reading can go on: keeps it where all are wanted (up
+  /// to a number that no honest file has), else it is the error.
+  Result<void> found(Error error) const;
+
+  /// The same for a check that is a note when reading is lenient.
   Result<void> strict(Error error) const;
+
+  /// How many failed checks were kept so far, and the first one since there were `before`.
+  std::size_t kept() const;
+  Result<void> nothing_since(std::size_t before) const;
 
   void note(std::string text) const;
 };

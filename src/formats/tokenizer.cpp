@@ -253,6 +253,12 @@ std::optional<std::string> TokenIds::finish() {
   return std::nullopt;
 }
 
+std::uint32_t TokenIds::largest_id() const {
+  std::uint32_t largest = 0;
+  for (const Entry& entry : entries_) largest = std::max(largest, entry.id);
+  return largest;
+}
+
 TokenIds::Token TokenIds::operator[](std::size_t i) const {
   return {text(entries_[i]), entries_[i].id};
 }
@@ -277,6 +283,13 @@ Result<TokenIds> read_token_file(const fs::path& path) {
   if (!read) return std::move(read).error();
   if (const auto twice = tokens.finish())
     return bad(path, "TK-2", fmt::format("token \"{}\" stands there twice", printable(*twice)));
+  // Whoever makes an array with a place per id must not be led to make a huge one.
+  if (const std::uint64_t limit = 4 * std::uint64_t{tokens.size()} + 1024;
+      tokens.largest_id() >= limit) {
+    return bad(path, "TK-1",
+               fmt::format("has the id {} among {} tokens, expected less than {}",
+                           tokens.largest_id(), tokens.size(), limit));
+  }
   return tokens;
 }
 

@@ -25,6 +25,7 @@ class TokenIds {
   std::optional<std::string> finish();
 
   std::size_t size() const { return entries_.size(); }
+  std::uint32_t largest_id() const;
   /// Token number i of all by text, in byte order.
   Token operator[](std::size_t i) const;
 
@@ -43,8 +44,8 @@ class TokenIds {
 
 /// Reads the tokens of a model folder from the first that it has of tokenizer.json, vocab.json and
 /// vocab.txt; nothing when it has none of them. The files are read in pieces: memory is about 40
-/// bytes a token. Errors: io; bad_file TK-1 (no tokenizer, ids beyond 2^31, a file above 512 MB),
-/// TK-2 (a token twice).
+/// bytes a token. Errors: io; bad_file TK-1 (no tokenizer, ids far beyond their number, a file
+/// above 512 MB), TK-2 (a token twice).
 Result<std::optional<TokenIds>> read_token_ids(const std::filesystem::path& folder);
 
 /// The same of one file; its name decides how it is read.

@@ -185,6 +185,34 @@ TEST(Safetensors, limits_the_header) {
   EXPECT_TRUE(open_safetensors(path, {.max_header_bytes = 10}));
 }
 
+TEST(Safetensors, limits_the_number_of_tensors) {
+  const TempFolder folder;
+  const std::string form = R"({"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  const auto path = folder.write("m", safetensors("{\"a\":" + form + ",\"b\":" + form + "}", 0));
+  EXPECT_TRUE(names(error_of(open_safetensors(path, {.max_tensors = 1})), "ST-12",
+                    "has 2 tensors, expected at most 1"));
+  EXPECT_TRUE(open_safetensors(path, {.max_tensors = 2}));
+  EXPECT_TRUE(open_safetensors(path, {.lenient = true, .max_tensors = 1}));
+}
+
+TEST(Safetensors, keeps_all_findings_and_still_fails) {
+  const TempFolder folder;
+  const auto path = folder.write("m", safetensors(R"({"a":1,"b":2})", 0));
+  std::vector<Error> findings;
+  for (const std::size_t kept : {2U, 4U}) {
+    const Error error = error_of(open_safetensors(path, {.findings = &findings}));
+    EXPECT_TRUE(names(error, "ST-5", "\"a\""));
+    EXPECT_EQ(findings.size(), kept);
+  }
+  // A header of nothing but lies is not read for ever.
+  std::string lies = "{";
+  for (int i = 0; i < 2000; ++i) lies += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":1";
+  findings.clear();
+  EXPECT_FALSE(
+      open_safetensors(folder.write("m", safetensors(lies + "}", 0)), {.findings = &findings}));
+  EXPECT_EQ(findings.size(), 1000U);
+}
+
 TEST(Safetensors, refuses_what_is_no_regular_file) {
   const TempFolder folder;
   ASSERT_EQ(::mkfifo((folder / "model.safetensors").c_str(), 0600), 0);

@@ -95,6 +95,8 @@ TEST_F(Tokens, of_broken_files_are_refused) {
     EXPECT_EQ(read(R"({"model":{"vocab":{"a":)" + std::string(id) + "}}}"),
               "token \"a\" has no whole number as its id [TK-1]");
   }
+  EXPECT_EQ(read(R"({"model":{"vocab":{"a":1028}}})"),
+            "has the id 1028 among 1 tokens, expected less than 1028 [TK-1]");
   EXPECT_EQ(read(R"({"model":{"vocab":["a"]}})"), "token number 0 is no pair [TK-1]");
   EXPECT_EQ(read(R"({"model":{"vocab":[[]]}})"), "token number 0 has no text [TK-1]");
   EXPECT_EQ(read(R"({"added_tokens":[{"id":1}]})"),
