@@ -47,27 +47,58 @@ std::string join(const Words& words) {
 
 /// Valid recipes over models `base`, `math` and `code`.
 const std::vector<std::string>& recipes() {
-  static const std::string kModels =
-      "models:\n- {model: M/math, parameters: {weight: 0.5}}\n- {model: M/code, parameters: "
-      "{weight: [0.2, 0.8]}}\n";
+  static const std::string kModels = R"(models:
+- {model: M/math, parameters: {weight: 0.5}}
+- {model: M/code, parameters: {weight: [0.2, 0.8]}}
+)";
   static const std::vector<std::string> kAll{
-      "merge_method: linear\n" + kModels + "parameters: {normalize: false}\ndtype: bfloat16\n",
-      "merge_method: ties\nbase_model: M/base\n" + kModels +
-          "parameters: {density: [0.2, 0.9], scope: tensor, variant: paper}\nseed: 3\n",
-      "merge_method: task_arithmetic\nbase_model: M/base\n" + kModels +
-          "prepare:\n- {step: dare, drop: 0.25}\n- {step: trim, density: 0.5}\nfinish:\n"
-          "- {step: scale, by: {role: mlp, value: 2}}\n",
-      "merge_method: slerp\nbase_model: M/math\nslices:\n- sources:\n  - {model: M/math, "
-      "layer_range: [0, 2]}\n  - {model: M/code, layer_range: [0, 2]}\nparameters:\n  t:\n  - "
-      "{filter: mlp, value: [0, 1]}\n  - {value: 0.5}\n",
-      "merge_method: passthrough\nslices:\n- sources: [{model: M/base, layer_range: [0, 2]}]\n"
-      "- sources: [{model: M/math, layer_range: [1, 2]}]\n",
-      "method: dare_ties\nbase_model: M/base\n" + kModels +
-          "parameters: {density: 0.5, rescale_by: probability}\nkeep:\n- {role: embedding, from: "
-          "base}\n- {glob: 'model.norm*', from: math}\nmissing: skip\nmismatch: take\noutput: "
-          "{like: code, shard_size: 1MB, dtype: float16, metadata: {a: b}}\n",
-      "merge_method: formula\n" + kModels +
-          "parameters: {formula: 'math + 0.5 * (math - code)'}\nonly: ['model.layers.*']\n"};
+      R"(merge_method: linear
+parameters: {normalize: false}
+dtype: bfloat16
+)" + kModels,
+      R"(merge_method: ties
+base_model: M/base
+parameters: {density: [0.2, 0.9], scope: tensor, variant: paper}
+seed: 3
+)" + kModels,
+      R"(merge_method: task_arithmetic
+base_model: M/base
+prepare:
+- {step: dare, drop: 0.25}
+- {step: trim, density: 0.5}
+finish:
+- {step: scale, by: {role: mlp, value: 2}}
+)" + kModels,
+      R"(merge_method: slerp
+base_model: M/math
+slices:
+- sources:
+  - {model: M/math, layer_range: [0, 2]}
+  - {model: M/code, layer_range: [0, 2]}
+parameters:
+  t:
+  - {filter: mlp, value: [0, 1]}
+  - {value: 0.5}
+)",
+      R"(merge_method: passthrough
+slices:
+- sources: [{model: M/base, layer_range: [0, 2]}]
+- sources: [{model: M/math, layer_range: [1, 2]}]
+)",
+      R"(method: dare_ties
+base_model: M/base
+parameters: {density: 0.5, rescale_by: probability}
+keep:
+- {role: embedding, from: base}
+- {glob: 'model.norm*', from: math}
+missing: skip
+mismatch: take
+output: {like: code, shard_size: 1MB, dtype: float16, metadata: {a: b}}
+)" + kModels,
+      R"(merge_method: formula
+parameters: {formula: 'math + 0.5 * (math - code)'}
+only: ['model.layers.*']
+)" + kModels};
   return kAll;
 }
 

@@ -70,9 +70,10 @@ TEST_F(Tokens, of_a_folder_are_those_of_the_first_file) {
 
 TEST_F(Tokens, cross_the_pieces_in_which_a_file_is_read) {
   std::string json = R"({"model":{"vocab":{)";
-  for (int i = 0; i < 20000; ++i)
+  for (int i = 0; i < 20000; ++i) {
     json +=
         (i > 0 ? ",\"token" : "\"token") + std::to_string(100000 + i) + "\":" + std::to_string(i);
+  }
   const auto tokens = read_token_file(folder_.write("tokenizer.json", json + "}}}"));
   ASSERT_TRUE(tokens) << error_of(tokens).text();
   ASSERT_EQ(tokens->size(), 20000U);

@@ -52,7 +52,7 @@ constexpr Variant kVariants[]{{"mergekit", "", {}}, {"paper", "", {}}};
 }  // namespace
 
 const Vocabulary& vocabulary() {
-  static const Vocabulary words{
+  static const Vocabulary kWords{
       .methods = {{"linear", fields<Params>(kOfLinear)},
                   {"slerp", fields<Params>(kOfSlerp)},
                   {"task_arithmetic", fields<Params>(kOfTaskArithmetic)},
@@ -66,7 +66,7 @@ const Vocabulary& vocabulary() {
       .renames = {{"text-of-vlm",
                    {{"^language_model\\.", "", {}}, {"^model\\.language_model\\.", "model.", {}}}},
                   {"unwrapped", {{"^module\\.", "", {}}}}}};
-  return words;
+  return kWords;
 }
 
 Checked<std::vector<Recipe>> read(const std::string& text, const Overrides& overrides) {
