@@ -128,6 +128,29 @@ TEST_F(Convert, makes_the_same_bytes_wherever_the_model_lies) {
   }
 }
 
+TEST_F(Convert, goes_on_where_it_was_stopped) {
+  class Stop final : public Listener {
+   public:
+    bool progress(std::uint64_t, std::uint64_t, std::string_view) override { return left_-- > 0; }
+
+   private:
+    int left_ = 2;
+  } stop;
+  ASSERT_TRUE(run(in(), out("whole"), {.dtype = "float16"}));
+  const auto stopped =
+      convert(in().string(), out().string(), {.threads = 1, .dtype = "float16"}, stop);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.problems[0].code, "interrupted");
+  // Another type is another conversion.
+  EXPECT_FALSE(run(in(), out(), {.resume = true}));
+  for (const char* what : {"resumed", "finished"}) {
+    const auto answer = run(in(), out(), {.resume = true, .dtype = "float16"});
+    ASSERT_TRUE(answer) << what << text(answer);
+    for (const std::string& name : list_folder(out("whole")))
+      EXPECT_EQ(slurp(out() / name), slurp(out("whole") / name)) << what << name;
+  }
+}
+
 TEST_F(Convert, refuses_what_it_cannot_write) {
   for (const char* name : {"x.bin", "x.pt", "x.gguf"}) {
     const auto answer = run(in(), out(name));
