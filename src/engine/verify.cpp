@@ -16,6 +16,7 @@
 #include "exec/row_checks.h"
 #include "formats/model.h"
 #include "formats/safetensors.h"
+#include "formats/weights.h"
 #include "kernels/convert.h"
 
 namespace merganser {
@@ -94,14 +95,15 @@ Result<void> look_for_non_finite(const Checkpoint& weights, VerifyReport& report
 /// whole.
 void check_files(const std::string& path, const Options& options, VerifyReport& report,
                  std::optional<formats::Model>& model) {
-  const formats::ReadOptions how{.lenient = options.lenient};
+  const formats::ReadOptions how = engine::read_options(options);
   std::error_code failure;
   if (fs::is_directory(path, failure)) {
     for (const std::string& name : list_folder(path)) {
-      if (fs::path(name).extension() != ".safetensors") continue;
+      const bool torch = formats::named_like_torch(name) && !formats::is_training_state(name);
+      if (!torch && fs::path(name).extension() != ".safetensors") continue;
       ++report.files;
       std::vector<std::string> notes;
-      if (auto file = formats::open_safetensors(fs::path(path) / name, how, &notes); !file) {
+      if (auto file = formats::open_weights(fs::path(path) / name, how, &notes); !file) {
         report.findings.push_back(engine::to_problem(file.error()));
       }
       for (const std::string& note : notes)

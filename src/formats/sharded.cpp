@@ -11,13 +11,14 @@
 #include "formats/reading.h"
 #include "formats/safetensors.h"
 #include "formats/strict_json.h"
+#include "formats/weights.h"
 
 // A sharded checkpoint:
 //
-//   1. `<base>.safetensors.index.json`: one JSON object
+//   1. `<base>.safetensors.index.json` or `<base>.bin.index.json`: one JSON object
 //      a. "weight_map": {"<tensor>": "<shard>", ...}, shards being files of the same folder;
 //      b. "metadata" (may be absent): free, its "total_size" is the sum of all tensors' bytes;
-//   2. every shard named there, a safetensors file whose tensors are exactly those mapped to it.
+//   2. every shard named there, a weight file whose tensors are exactly those mapped to it.
 
 namespace merganser::formats {
 namespace {
@@ -136,6 +137,23 @@ class ShardedCheckpoint final : public Checkpoint {
     return shards_[places_[tensor].shard]->read(places_[tensor].tensor, first, out);
   }
 
+  std::vector<std::vector<std::size_t>> aliases() const override {
+    std::vector<std::vector<std::size_t>> numbers(shards_.size());
+    for (std::size_t s = 0; s < shards_.size(); ++s)
+      numbers[s].resize(shards_[s]->tensors().size());
+    for (std::size_t i = 0; i < places_.size(); ++i)
+      numbers[places_[i].shard][places_[i].tensor] = i;
+    std::vector<std::vector<std::size_t>> all;
+    for (std::size_t s = 0; s < shards_.size(); ++s) {
+      for (std::vector<std::size_t> group : shards_[s]->aliases()) {
+        for (std::size_t& tensor : group) tensor = numbers[s][tensor];
+        all.push_back(std::move(group));
+      }
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+
   std::vector<SourceFile> files() const override {
     std::vector<SourceFile> all{index_};
     for (const auto& shard : shards_) all.push_back(shard->files().front());
@@ -187,8 +205,10 @@ Result<void> check_map(const std::vector<Mapped>& map, const std::vector<TensorI
 /// IX-4: shards lying about that the index does not name are not read.
 void note_unnamed_files(const fs::path& folder, const std::vector<std::string>& shards,
                         const Reading& reading) {
+  const std::string extension = shards.empty() ? "" : fs::path(shards.front()).extension();
   for (const std::string& name : list_folder(folder)) {
-    if (!name.ends_with(".safetensors") || name == "model.safetensors")
+    const bool single = name == "model.safetensors" || name == "pytorch_model.bin";
+    if (fs::path(name).extension() != extension || single || is_training_state(name))
       continue;  // see open_model()
     if (std::binary_search(shards.begin(), shards.end(), name)) continue;
     reading.note(
@@ -214,7 +234,7 @@ Result<std::unique_ptr<Checkpoint>> open_sharded(const fs::path& index_path,
   std::vector<ShardedCheckpoint::Place> places;
   for (const std::string& name : names) {
     MERGANSER_TRY(const fs::path path, shard_path(name, folder, reading));
-    MERGANSER_TRY(auto shard, open_safetensors(path, options, notes));
+    MERGANSER_TRY(auto shard, open_weights(path, options, notes));
     for (std::size_t i = 0; i < shard->tensors().size(); ++i) {
       places.push_back({static_cast<std::uint32_t>(shards.size()), static_cast<std::uint32_t>(i)});
     }
