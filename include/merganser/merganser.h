@@ -86,6 +86,8 @@ struct Options {
   bool copy_code = true;      ///< Copy the code files that auto_map names.
   bool sync = true;           ///< Wait for the disk before the result takes its name.
   bool lenient = false;       ///< Files: checks that the format rules mark so become notes.
+  bool allow_opaque = false;  ///< Pickles: read past unknown classes beside the weights, never
+                              ///< run them.
   bool verify = false;        ///< `merge`: read the output back and compare its hashes.
   bool check_finite = false;  ///< `verify`: look for NaN and infinity in every tensor.
   std::string only_tensor;    ///< `merge`: a glob; only these tensors are made, for debugging.
@@ -185,6 +187,8 @@ struct InspectReport {
       layers;  ///< Stack of layers ("model.layers.") -> number.
   std::vector<std::pair<std::string, std::string>>
       tied;  ///< Absent tensor -> the one that stands for it.
+  std::vector<std::vector<std::string>>
+      shared;  ///< Groups of tensors that one run of stored elements stands for.
   std::vector<std::string> files;
   std::vector<std::string> companions;  ///< Files beside the weights that a merge copies.
   std::vector<std::string> notes;       ///< Oddities.

@@ -6,8 +6,12 @@ usage: seeds.py FOLDER
 
 from __future__ import annotations
 
+import io
 import json
+import pickle
+import struct
 import sys
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +62,45 @@ def tokenizer_seeds() -> list[str]:
     return [json.dumps(bpe), json.dumps(unigram), '{"a":0,"b":1}', "[PAD]\n[UNK]\nab\n"]
 
 
+# What torch.save makes of {"w": a tensor of four ones}, protocol 2: the storage is asked for by its persistent id.
+STATE_DICT = (
+    b"\x80\x02}q\x00X\x01\x00\x00\x00wq\x01ctorch._utils\n_rebuild_tensor_v2\nq\x02((X\x07\x00\x00\x00storageq\x03"
+    b"ctorch\nFloatStorage\nq\x04X\x01\x00\x00\x000q\x05X\x03\x00\x00\x00cpuq\x06K\x04%sQK\x00K\x02K\x02\x86q\x08"
+    b"K\x02K\x01\x86q\x09\x89ccollections\nOrderedDict\nq\x0a)Rq\x0btq\x0cRq\x0ds."
+)
+
+
+def torch_pickle(legacy: bool) -> bytes:
+    return STATE_DICT % (b"Ntq\x07" if legacy else b"tq\x07")
+
+
+def pickle_seeds() -> list[bytes]:
+    plain = pickle.dumps({"a": [1, 2.5, None, (True, "text")], "b": {1, 2}, "c": 2**40}, protocol=2)
+    newer = pickle.dumps({"a": [1, b"bytes", "é" * 300]}, protocol=4)
+    return [torch_pickle(False), torch_pickle(True), plain, newer, b"\x80\x02cposix\nsystem\nX\x02\x00\x00\x00ls\x85R."]
+
+
+def torch_zip(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(f"model/{name}"), content)
+    return out.getvalue()
+
+
+def torch_legacy() -> bytes:
+    parts = [0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}]
+    head = b"".join(pickle.dumps(part, protocol=2) for part in parts)
+    keys = pickle.dumps(["0"], protocol=2)
+    return head + torch_pickle(True) + keys + (4).to_bytes(8, "little") + struct.pack("<4f", 1, 1, 1, 1)
+
+
+def torch_seeds() -> list[bytes]:
+    good = {"data.pkl": torch_pickle(False), "byteorder": b"little", "data/0": bytes(16), "version": b"3\n"}
+    members = [good, good | {"data/0": bytes(8)}, good | {"byteorder": b"big"}, {"constants.pkl": b""}]
+    return [torch_zip(one) for one in members] + [torch_legacy()]
+
+
 def recipe_seeds() -> list[str]:
     models = "models:\n- model: math\n- {model: code, parameters: {weight: 0.5}}\n"
     base = "base_model: base\n"
@@ -81,9 +124,11 @@ def recipe_seeds() -> list[str]:
 SEEDS = {
     "config": config_seeds,
     "index": index_seeds,
+    "pickle": pickle_seeds,
     "recipe": recipe_seeds,
     "safetensors": safetensors_seeds,
     "tokenizer": tokenizer_seeds,
+    "torch": torch_seeds,
 }
 
 

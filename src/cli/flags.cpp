@@ -190,6 +190,8 @@ constexpr std::array kFlags{
     on("strict", kRecipe, "notes and disagreements are errors", set_option<&Options::strict>),
     on("lenient", kFiles, "forgive what the format rules call forgivable",
        set_option<&Options::lenient>),
+    on("allow-opaque", kFiles, "read past unknown classes in pickles, without running them",
+       set_option<&Options::allow_opaque>),
     on("json", kFiles | kMethods, "one JSON document on stdout (docs/json.md)",
        set_switch<&Arguments::json>),
     with("report", "FILE", kMerge | kConvert, "write the JSON report to a file too",

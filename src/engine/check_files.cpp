@@ -11,11 +11,13 @@
 #include "core/file.h"
 #include "core/stage.h"
 #include "core/utf8.h"
+#include "engine/open.h"
 #include "engine/problems.h"
 #include "formats/config_check.h"
 #include "formats/reading.h"
 #include "formats/safetensors.h"
 #include "formats/tokenizer.h"
+#include "formats/weights.h"
 
 namespace merganser::engine {
 namespace {
@@ -35,8 +37,9 @@ constexpr std::array<std::string_view, 7> kConfigs{
 /// Looks at the files of one model and keeps what is wrong with them.
 class FileChecks {
  public:
-  explicit FileChecks(const Options& options)
-      : how_{.lenient = options.lenient, .findings = &findings_} {}
+  explicit FileChecks(const Options& options) : how_(read_options(options)) {
+    how_.findings = &findings_;
+  }
 
   std::optional<formats::Model> run(const fs::path& path) {
     std::error_code failure;
@@ -82,9 +85,10 @@ class FileChecks {
     const std::string name = file.filename().string();
     std::vector<std::string> notes;
     ++files_;
-    if (file.extension() == ".safetensors") {
-      keep(formats::open_safetensors(file, how_, &notes));
-    } else if (name.ends_with(".safetensors.index.json")) {
+    const bool torch = formats::named_like_torch(name) && !formats::is_training_state(name);
+    if (torch || file.extension() == ".safetensors") {
+      keep(formats::open_weights(file, how_, &notes));
+    } else if (name.ends_with(".safetensors.index.json") || name.ends_with(".bin.index.json")) {
       keep(formats::open_sharded(file, how_, &notes));
     } else if (std::find(kConfigs.begin(), kConfigs.end(), name) != kConfigs.end()) {
       keep(check_config_file(file));

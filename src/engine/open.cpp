@@ -7,6 +7,7 @@
 #include "engine/vocabularies.h"
 #include "methods/registry.h"
 #include "views/rename.h"
+#include "views/without.h"
 
 namespace merganser::engine {
 namespace {
@@ -38,6 +39,28 @@ Result<std::shared_ptr<const Checkpoint>> view_of(
   for (const recipe::Rename& rename : input.rename) rules.push_back({rename.match, rename.to});
   MERGANSER_TRY(std::unique_ptr<Checkpoint> view, views::rename(weights, rules));
   return std::shared_ptr<const Checkpoint>(std::move(view));
+}
+
+/// The head of a model whose config ties it, where the file stores it as the very elements of the
+/// embedding: such a model has one table, and so has what is made of it.
+std::vector<std::size_t> tied_heads(const Checkpoint& weights,
+                                    const architecture::Architecture& architecture,
+                                    const formats::Config& config) {
+  std::vector<std::size_t> heads;
+  if (config.boolean("tie_word_embeddings") != true) return heads;
+  const auto has_role = [&](std::size_t tensor, Role role) {
+    return architecture.meanings[tensor].role == role && !architecture.meanings[tensor].is_bias;
+  };
+  for (const std::vector<std::size_t>& group : weights.aliases()) {
+    const bool embeds = std::any_of(group.begin(), group.end(), [&](std::size_t tensor) {
+      return has_role(tensor, Role::embedding);
+    });
+    for (const std::size_t tensor : group) {
+      const bool optional = architecture.meanings[tensor].optional;
+      if (embeds && optional && has_role(tensor, Role::head)) heads.push_back(tensor);
+    }
+  }
+  return heads;
 }
 
 /// Whatever lies beside a path that is not there and is called nearly so, as the recipe would write
@@ -83,6 +106,10 @@ bool is_single_file(const std::string& out) {
   return std::filesystem::path(out).extension() == ".safetensors";
 }
 
+formats::ReadOptions read_options(const Options& options) {
+  return {.lenient = options.lenient, .allow_opaque = options.allow_opaque};
+}
+
 Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source) {
   std::string text = source.text;
   std::string name = "<string>";
@@ -107,7 +134,7 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
   for (const recipe::Input& wanted : recipe.inputs) {
     auto& model = opened[wanted.ref.path];
     if (model == nullptr) {
-      auto found = formats::open_model(wanted.ref.path, {.lenient = options.lenient});
+      auto found = formats::open_model(wanted.ref.path, read_options(options));
       if (!found) {
         errors.push_back(placed(std::move(found).error(), recipe, wanted));
         continue;
@@ -121,6 +148,11 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
     }
     plan::Input input{wanted.name, model, *std::move(weights), {}};
     input.architecture = architecture::describe(*input.weights, model->config);
+    const auto heads = tied_heads(*input.weights, input.architecture, model->config);
+    if (!heads.empty()) {
+      input.weights = views::without(input.weights, heads);
+      input.architecture = architecture::describe(*input.weights, model->config);
+    }
     if (!wanted.ref.override_architecture.empty())
       input.architecture.class_name = wanted.ref.override_architecture;
     inputs.push_back(std::move(input));

@@ -8,10 +8,14 @@
 #include "merganser/merganser.h"
 
 #include "core/result.h"
+#include "formats/model.h"
 #include "plan/plan.h"
 #include "recipe/recipe.h"
 
 namespace merganser::engine {
+
+/// How strictly the files of models are read.
+formats::ReadOptions read_options(const Options& options);
 
 /// Reads a recipe's text and parses it; every mistake in one go.
 Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source);

@@ -17,6 +17,7 @@
 #include "exec/row_checks.h"
 #include "formats/model.h"
 #include "formats/safetensors.h"
+#include "formats/weights.h"
 #include "kernels/convert.h"
 
 namespace merganser {

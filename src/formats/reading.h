@@ -37,9 +37,16 @@ struct Reading {
   void note(std::string text) const;
 };
 
+/// RD-6: 1 to 4096 bytes, no NUL; other control characters are a matter of strictness. Errors:
+/// bad_file.
+Result<void> check_tensor_name(std::string_view name, const Reading& reading);
+
+/// A header of fewer than 2^32 bytes that starts like JSON: some magics are also small lengths.
+bool may_be_safetensors(std::string_view prefix);
+
 /// Refuses by name a file that starts with `prefix` and is a known other format: unsupported
-/// (PyTorch archive, GGUF, HDF5, ...), or bad_file ST-15 for a git LFS pointer. Nothing for
-/// safetensors and what is unknown.
+/// (GGUF, HDF5, ...), or bad_file ST-15 for a git LFS pointer. Nothing for
+/// safetensors, what torch writes and what is unknown.
 std::optional<Error> foreign_format(const std::filesystem::path& path, std::string_view prefix);
 inline constexpr std::size_t kPrefixBytes = 512;  ///< As much as foreign_format() looks at.
 

@@ -35,7 +35,6 @@ namespace {
 constexpr std::uint64_t kLargestHeaderWritten = 100'000'000;  // the reference reader takes no more
 constexpr std::uint64_t kLargestDimension = (std::uint64_t{1} << 48) - 1;
 constexpr std::size_t kMostDimensions = 32;
-constexpr std::size_t kLongestName = 4096;
 constexpr std::size_t kLengthBytes = 8;
 // `"a":{"dtype":"U8","shape":[],"data_offsets":[0,0]}` has 48; no tensor is described by fewer.
 constexpr std::uint64_t kLeastBytesPerTensor = 40;
@@ -130,7 +129,7 @@ class HeaderReader {
   }
 
   Result<Entry> tensor(std::string_view name, simdjson::dom::element value) const {
-    MERGANSER_TRY(check_name(name));
+    MERGANSER_TRY(check_tensor_name(name, reading_));
     simdjson::dom::object object;
     if (value.get(object))
       return bad_tensor("ST-5", name, "is described by something else than an object");
@@ -162,20 +161,6 @@ class HeaderReader {
     MERGANSER_TRY(entry.info.shape, read_shape(name, *shape));
     MERGANSER_TRY(read_offsets(entry, *offsets));
     return entry;
-  }
-
-  Result<void> check_name(std::string_view name) const {
-    if (name.empty() || name.size() > kLongestName) {
-      return bad_tensor(
-          "RD-6", name,
-          fmt::format("has a name of {} bytes, expected 1 to {}", name.size(), kLongestName));
-    }
-    if (name.find('\0') != name.npos) return bad_tensor("RD-6", name, "has a NUL in its name");
-    const bool control = std::any_of(name.begin(), name.end(),
-                                     [](char c) { return static_cast<unsigned char>(c) < 0x20; });
-    if (control)
-      return reading_.strict(bad_tensor("RD-6", name, "has a control character in its name"));
-    return {};
   }
 
   Result<DType> read_dtype(std::string_view name, simdjson::dom::element value) const {

@@ -11,13 +11,14 @@
 #include "formats/reading.h"
 #include "formats/safetensors.h"
 #include "formats/strict_json.h"
+#include "formats/weights.h"
 
 // A sharded checkpoint:
 //
-//   1. `<base>.safetensors.index.json`: one JSON object
+//   1. `<base>.safetensors.index.json` or `<base>.bin.index.json`: one JSON object
 //      a. "weight_map": {"<tensor>": "<shard>", ...}, shards being files of the same folder;
 //      b. "metadata" (may be absent): free, its "total_size" is the sum of all tensors' bytes;
-//   2. every shard named there, a safetensors file whose tensors are exactly those mapped to it.
+//   2. every shard named there, a weight file whose tensors are exactly those mapped to it.
 
 namespace merganser::formats {
 namespace {
@@ -116,7 +117,7 @@ Result<fs::path> shard_path(const std::string& shard, const fs::path& folder,
 Result<std::unique_ptr<Checkpoint>> open_shard(const std::string& name, const fs::path& folder,
                                                const Reading& reading) {
   MERGANSER_TRY(const fs::path path, shard_path(name, folder, reading));
-  return open_safetensors(path, reading.options, reading.notes);
+  return open_weights(path, reading.options, reading.notes);
 }
 
 class ShardedCheckpoint final : public Checkpoint {
@@ -139,6 +140,23 @@ class ShardedCheckpoint final : public Checkpoint {
   Result<void> read(std::size_t tensor, std::uint64_t first,
                     std::span<std::byte> out) const override {
     return shards_[places_[tensor].shard]->read(places_[tensor].tensor, first, out);
+  }
+
+  std::vector<std::vector<std::size_t>> aliases() const override {
+    std::vector<std::vector<std::size_t>> numbers(shards_.size());
+    for (std::size_t s = 0; s < shards_.size(); ++s)
+      numbers[s].resize(shards_[s]->tensors().size());
+    for (std::size_t i = 0; i < places_.size(); ++i)
+      numbers[places_[i].shard][places_[i].tensor] = i;
+    std::vector<std::vector<std::size_t>> all;
+    for (std::size_t s = 0; s < shards_.size(); ++s) {
+      for (std::vector<std::size_t> group : shards_[s]->aliases()) {
+        for (std::size_t& tensor : group) tensor = numbers[s][tensor];
+        all.push_back(std::move(group));
+      }
+    }
+    std::sort(all.begin(), all.end());
+    return all;
   }
 
   std::vector<SourceFile> files() const override {
@@ -192,8 +210,10 @@ Result<void> check_map(const std::vector<Mapped>& map, const std::vector<TensorI
 /// IX-4: shards lying about that the index does not name are not read.
 void note_unnamed_files(const fs::path& folder, const std::vector<std::string>& shards,
                         const Reading& reading) {
+  const std::string extension = shards.empty() ? "" : fs::path(shards.front()).extension();
   for (const std::string& name : list_folder(folder)) {
-    if (!name.ends_with(".safetensors") || name == "model.safetensors")
+    const bool single = name == "model.safetensors" || name == "pytorch_model.bin";
+    if (fs::path(name).extension() != extension || single || is_training_state(name))
       continue;  // see open_model()
     if (std::binary_search(shards.begin(), shards.end(), name)) continue;
     reading.note(
