@@ -40,7 +40,7 @@ DIRECTIONS: dict[str, tuple[str, ...]] = {
 # The one file that recipe may take from methods: names and parameters, no arithmetic.
 METHODS_TABLE = {"methods/registry.h"}
 # Who may include the public headers, <merganser/...> or "merganser/...".
-USES_PUBLIC_API = {"engine", "cli", "search", "report", "python", "tests", "benchmarks"}
+USES_PUBLIC_API = {"engine", "cli", "search", "report", "python", "tests", "benchmarks", "fuzz"}
 # These see the engine through the public headers only; beside them, what DIRECTIONS names for each.
 FRONTS = {"cli", "search", "report", "python"}
 # Not bound by directions: they may look anywhere.

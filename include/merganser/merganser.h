@@ -86,12 +86,18 @@ struct Options {
   bool copy_code = true;      ///< Copy the code files that auto_map names.
   bool sync = true;           ///< Wait for the disk before the result takes its name.
   bool lenient = false;       ///< Files: checks that the format rules mark so become notes.
+  bool allow_opaque = false;  ///< Pickles: read past unknown classes beside the weights, never
+                              ///< run them.
   bool verify = false;        ///< `merge`: read the output back and compare its hashes.
   bool check_finite = false;  ///< `verify`: look for NaN and infinity in every tensor.
   std::string only_tensor;    ///< `merge`: a glob; only these tensors are made, for debugging.
   bool sample = true;     ///< `plan` reads a fixed sample of weights for its figures about deltas.
   std::string cpu_level;  ///< "baseline", "sse4", "avx2", "avx512"; empty: the best, or
                           ///< MERGANSER_CPU_LEVEL.
+  std::string dtype;      ///< `convert`: type that floating tensors get; empty: as they are stored.
+  std::string
+      scratch_folder;  ///< Where methods may keep scratch files: an existing folder that can
+                       ///< be written to. Unfinished output lies beside OUT whatever this is.
 };
 
 /// A parameter of one tensor and where it came from.
@@ -181,6 +187,8 @@ struct InspectReport {
       layers;  ///< Stack of layers ("model.layers.") -> number.
   std::vector<std::pair<std::string, std::string>>
       tied;  ///< Absent tensor -> the one that stands for it.
+  std::vector<std::vector<std::string>>
+      shared;  ///< Groups of tensors that one run of stored elements stands for.
   std::vector<std::string> files;
   std::vector<std::string> companions;  ///< Files beside the weights that a merge copies.
   std::vector<std::string> notes;       ///< Oddities.
@@ -260,6 +268,13 @@ Answer<PlanReport> plan_merge(const RecipeSource& recipe, const std::string& out
 /// `overwrite`.
 Answer<MergeReport> merge(const RecipeSource& recipe, const std::string& out,
                           const Options& options, Listener& listener);
+
+/// Writes the weights of a model folder or file as safetensors: OUT is a folder, with the config
+/// and the files beside the weights, or one file when it ends in `.safetensors`. Without
+/// `options.dtype` every tensor keeps its bytes. A merge of one model, and as whole or absent as
+/// one.
+Answer<MergeReport> convert(const std::string& model, const std::string& out,
+                            const Options& options, Listener& listener);
 
 /// What a model folder or file holds. Reads headers only.
 Answer<InspectReport> inspect(const std::string& model, const Options& options);

@@ -12,34 +12,34 @@ constexpr const char* kFine = "";
 
 using Apply = const char* (*)(Arguments&, const Flag&, std::string_view);
 
-template <bool Arguments::* kMember>
+template <bool Arguments::* Member>
 const char* set_switch(Arguments& a, const Flag&, std::string_view value) {
-  a.*kMember = value == "true";
+  a.*Member = value == "true";
   return kFine;
 }
 
-template <bool Options::* kMember>
+template <bool Options::* Member>
 const char* set_option(Arguments& a, const Flag&, std::string_view value) {
-  a.options.*kMember = value == "true";
+  a.options.*Member = value == "true";
   return kFine;
 }
 
 /// For a flag that is written --no-x and clears x.
-template <bool Options::* kMember>
+template <bool Options::* Member>
 const char* clear_option(Arguments& a, const Flag&, std::string_view value) {
-  a.options.*kMember = value != "true";
+  a.options.*Member = value != "true";
   return kFine;
 }
 
-template <std::string Options::* kMember>
+template <std::string Options::* Member>
 const char* set_option_text(Arguments& a, const Flag&, std::string_view value) {
-  a.options.*kMember = value;
+  a.options.*Member = value;
   return kFine;
 }
 
-template <std::string Arguments::* kMember>
+template <std::string Arguments::* Member>
 const char* set_text(Arguments& a, const Flag&, std::string_view value) {
-  a.*kMember = value;
+  a.*Member = value;
   return kFine;
 }
 
@@ -117,7 +117,8 @@ const char* add_verbosity(Arguments& a, const Flag&, std::string_view) {
 }
 
 constexpr std::uint32_t kRecipe = kMerge | kPlan | kExplain;
-constexpr std::uint32_t kFiles = kRecipe | kInspect | kDiff | kVerify | kReproduce;
+constexpr std::uint32_t kWriting = kMerge | kReproduce | kConvert;
+constexpr std::uint32_t kFiles = kRecipe | kInspect | kDiff | kVerify | kReproduce | kConvert;
 
 constexpr Flag on(const char* name, std::uint32_t uses, const char* says, Apply apply) {
   return {name, "", "", "", false, uses, Group::common, says, apply};
@@ -145,14 +146,17 @@ constexpr Flag grouped(Flag flag, Group group) {
 constexpr std::array kFlags{
     with("set", "PATH=VALUE", kRecipe, "change a value of the recipe (repeatable)", add_set),
     with("var", "NAME=VALUE", kRecipe, "give a variable of the recipe (repeatable)", add_variable),
-    on("overwrite", kMerge | kReproduce, "replace what is at OUT", set_option<&Options::overwrite>),
-    on("verify", kMerge | kReproduce, "read the output back and compare its hashes",
+    on("overwrite", kWriting, "replace what is at OUT", set_option<&Options::overwrite>),
+    on("verify", kWriting, "read the output back and compare its hashes",
        set_option<&Options::verify>),
     with("only-tensor", "GLOB", kMerge | kPlan, "make only these tensors, for debugging",
          set_option_text<&Options::only_tensor>),
     with("replay", "N", kVerify, "compute N tensors of a merge again and compare", set_replay),
     on("check-finite", kVerify, "look for NaN and infinity", set_option<&Options::check_finite>),
-    on("resume", kMerge, "go on with an interrupted merge", set_option<&Options::resume>),
+    on("resume", kMerge | kConvert, "go on with what was interrupted",
+       set_option<&Options::resume>),
+    with("dtype", "NAME", kConvert, "store floating tensors as float32, float16, bfloat16, ...",
+         set_option_text<&Options::dtype>),
     on("dry-run", kMerge, "show the plan and stop", set_switch<&Arguments::dry_run>),
     with("base", "MODEL", kDiff, "compare a and b by their deltas from this model",
          set_text<&Arguments::base>),
@@ -161,33 +165,39 @@ constexpr std::array kFlags{
        clear_option<&Options::sample>),
     also(with("seed", "N", kRecipe, "seed of random choices, over the recipe's own", set_seed),
          "--random-seed"),
-    also(with("threads", "N", kMerge | kPlan | kDiff | kReproduce,
-              "threads (default: what affinity allows)", set_threads),
+    also(with("threads", "N", kWriting | kPlan | kDiff, "threads (default: what affinity allows)",
+              set_threads),
          "--num-threads,-j"),
-    with("memory", "SIZE", kMerge | kPlan | kDiff | kReproduce,
+    with("memory", "SIZE", kWriting | kPlan | kDiff,
          "stay within, as 512MiB or 4GB (default: auto)", set_memory),
-    with("cpu-level", "LEVEL", kMerge | kPlan | kDiff, "use no newer CPU instructions than these",
-         set_cpu_level, "baseline sse4 avx2 avx512"),
-    with("out-shard-size", "SIZE", kMerge | kPlan, "bytes a file (default: 5B); 0: one file",
-         set_shard_size),
-    pair("copy-tokenizer", kMerge | kPlan, "copy the tokenizer (default)",
+    with("cpu-level", "LEVEL", kMerge | kPlan | kDiff | kConvert,
+         "use no newer CPU instructions than these", set_cpu_level, "baseline sse4 avx2 avx512"),
+    with("out-shard-size", "SIZE", kMerge | kPlan | kConvert,
+         "bytes a file (default: 5B); 0: one file", set_shard_size),
+    pair("copy-tokenizer", kMerge | kPlan | kConvert, "copy the tokenizer (default)",
          set_option<&Options::copy_tokenizer>),
     pair("write-model-card", kMerge | kPlan, "write README.md and mergekit_config.yml (default)",
          set_option<&Options::write_model_card>),
-    on("no-copy-code", kMerge | kPlan, "leave out the code files that the config names",
+    on("no-copy-code", kMerge | kPlan | kConvert, "leave out the code files that the config names",
        clear_option<&Options::copy_code>),
-    on("no-sync", kMerge, "do not wait for the disk", clear_option<&Options::sync>),
+    with("tmp", "DIR", kWriting,
+         "where scratch files go, of methods that keep any (none does yet); unfinished "
+         "output lies beside OUT",
+         set_option_text<&Options::scratch_folder>),
+    on("no-sync", kMerge | kConvert, "do not wait for the disk", clear_option<&Options::sync>),
     pair("allow-crimes", kRecipe, "merge models of different classes by tensor name",
          set_option<&Options::allow_crimes>),
     on("strict", kRecipe, "notes and disagreements are errors", set_option<&Options::strict>),
     on("lenient", kFiles, "forgive what the format rules call forgivable",
        set_option<&Options::lenient>),
+    on("allow-opaque", kFiles, "read past unknown classes in pickles, without running them",
+       set_option<&Options::allow_opaque>),
     on("json", kFiles | kMethods, "one JSON document on stdout (docs/json.md)",
        set_switch<&Arguments::json>),
-    with("report", "FILE", kMerge, "write the JSON report to a file too",
+    with("report", "FILE", kMerge | kConvert, "write the JSON report to a file too",
          set_text<&Arguments::report_file>),
-    with("progress", "KIND", kMerge | kDiff | kVerify | kReproduce,
-         "how to show progress on stderr", set_progress, "auto plain json none"),
+    with("progress", "KIND", kWriting | kDiff | kVerify, "how to show progress on stderr",
+         set_progress, "auto plain json none"),
     also(on("quiet", kFiles, "errors and warnings only", set_switch<&Arguments::quiet>), "-q"),
     also(on("verbose", kFiles, "say more (repeatable)", add_verbosity), "-v"),
     grouped(with("markdown", "FOLDER", kMethods, "write a page for each method",

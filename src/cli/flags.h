@@ -44,7 +44,8 @@ enum Uses : std::uint32_t {
   kCompletion = 64,
   kVerify = 128,
   kReproduce = 256,
-  kAll = 511,
+  kConvert = 512,
+  kAll = 1023,
 };
 
 /// Where a flag stands in the help.

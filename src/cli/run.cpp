@@ -155,16 +155,15 @@ void tell_what_has_no_effect(const Console& console, const Arguments& arguments)
   console.talk("note", "accepted without effect: " + report::join(names));
 }
 
-int run_merge(const Console& console, const Arguments& arguments) {
-  tell_what_has_no_effect(console, arguments);
-  if (arguments.dry_run) return run_plan(console, arguments);
-  const RecipeSource source = source_of(console, arguments);
+/// Runs what makes an output under a progress line, and says what became of it.
+template <class Work>
+int run_writing(const Console& console, const Arguments& arguments, const Work& work) {
   const Interrupt interrupt;
   const ProgressKind kind = arguments.quiet && arguments.progress == ProgressKind::automatic
                                 ? ProgressKind::none
                                 : arguments.progress;
   Progress progress(console, kind, arguments.verbosity);
-  const auto answer = merge(source, arguments.words[1], arguments.options, progress);
+  const Answer<MergeReport> answer = work(progress);
   progress.clear();
   if (!answer) return failure(console, arguments, answer);
 
@@ -172,7 +171,7 @@ int run_merge(const Console& console, const Arguments& arguments) {
   const MergeReport& report = *answer.value;
   if (!arguments.quiet) {
     for (const Problem& problem : answer.notes) console.talk("note", problem.text());
-    console.talk(report::closing_line(report));
+    console.talk(report::closing_lines(report, console.err_style()));
   }
   if (std::string line = report::non_finite_line(report); !line.empty()) {
     line.pop_back();
@@ -186,6 +185,21 @@ int run_merge(const Console& console, const Arguments& arguments) {
     return cannot_write(console, arguments.report_file);
   }
   return kDone;
+}
+
+int run_merge(const Console& console, const Arguments& arguments) {
+  tell_what_has_no_effect(console, arguments);
+  if (arguments.dry_run) return run_plan(console, arguments);
+  const RecipeSource source = source_of(console, arguments);
+  return run_writing(console, arguments, [&](Listener& listener) {
+    return merge(source, arguments.words[1], arguments.options, listener);
+  });
+}
+
+int run_convert(const Console& console, const Arguments& arguments) {
+  return run_writing(console, arguments, [&](Listener& listener) {
+    return convert(arguments.words[0], arguments.words[1], arguments.options, listener);
+  });
 }
 
 int run_inspect(const Console& console, const Arguments& arguments) {
@@ -317,6 +331,8 @@ int run_command(const Command& command, const std::vector<std::string>& words,
       return run_plan(console, parsed.arguments);
     case kExplain:
       return run_explain(console, parsed.arguments);
+    case kConvert:
+      return run_convert(console, parsed.arguments);
     case kInspect:
       return run_inspect(console, parsed.arguments);
     case kDiff:

@@ -52,6 +52,10 @@ class Checkpoint {
   /// look at.
   virtual std::vector<SourceFile> files() const = 0;
 
+  /// Groups of tensors, by number, that are the same stored elements seen in the same way: weights
+  /// that a pickle ties. Each group and the groups among themselves are in ascending order.
+  virtual std::vector<std::vector<std::size_t>> aliases() const { return {}; }
+
   /// Number of the tensor of that name, or `npos`. Binary search over tensors().
   std::size_t find(std::string_view name) const;
   static constexpr std::size_t npos = static_cast<std::size_t>(-1);

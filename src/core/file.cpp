@@ -21,6 +21,10 @@ std::string number(std::uint64_t value) { return std::to_string(value); }
 
 int open_file(const char* path, int flags, mode_t mode) { return ::open(path, flags, mode); }
 
+int exchange_names(const char* a, const char* b) {
+  return ::renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+}
+
 void close_quietly(int& fd) {
   if (fd >= 0) file_calls().close(fd);
   fd = -1;
@@ -66,7 +70,8 @@ Result<void> set_size(int fd, std::uint64_t bytes, const fs::path& path) {
 }  // namespace
 
 FileCalls& file_calls() {
-  static FileCalls calls{open_file, ::pread, ::pwrite, ::ftruncate, ::fsync, ::close, ::rename};
+  static FileCalls calls{open_file, ::pread, ::pwrite, ::ftruncate,
+                         ::fsync,   ::close, ::rename, exchange_names};
   return calls;
 }
 
@@ -310,6 +315,15 @@ fs::path part_of(const fs::path& out) {
   return parent_of(out) / ("." + out.filename().string() + ".merganser-part");
 }
 
+fs::path aside_of(const fs::path& out) {
+  return parent_of(out) / ("." + out.filename().string() + ".merganser-replaced");
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code failure;
+  return fs::exists(fs::symlink_status(path, failure));
+}
+
 Error staged_error(const fs::path& out, std::string message, std::string hint) {
   return Error{.code = Code::output_exists,
                .message = std::move(message),
@@ -320,9 +334,8 @@ Error staged_error(const fs::path& out, std::string message, std::string hint) {
 /// Something is there that only `anew` may replace.
 Result<void> check_free(const fs::path& out, bool replace) {
   std::error_code failure;
-  const bool exists = fs::exists(fs::symlink_status(out, failure));
   const bool empty_folder = fs::is_directory(out, failure) && fs::is_empty(out, failure);
-  if (replace || !exists || empty_folder) return {};
+  if (replace || !is_there(out) || empty_folder) return {};
   return staged_error(out, "exists already and is not an empty folder", "--overwrite replaces it");
 }
 
@@ -345,6 +358,7 @@ Result<StagedFolder> StagedFolder::create(const fs::path& out, Begin begin) {
     }
     MERGANSER_TRY(locked, folder.lock());
   }
+  MERGANSER_TRY(folder.mend());
   // Whoever held the lock before may have left a part, or nothing but its name.
   folder.resumed_ = list_folder(folder.path_) != std::vector<std::string>{kLockName};
   if (folder.resumed_ && begin == Begin::fresh) {
@@ -394,6 +408,16 @@ Result<bool> StagedFolder::lock() {
   struct stat named{};
   return ::fstat(lock_, &mine) == 0 && ::stat(path.c_str(), &named) == 0 &&
          mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
+}
+
+/// Only with the lock: whoever holds it may be about to give the new one its name.
+Result<void> StagedFolder::mend() {
+  const fs::path aside = aside_of(out_);
+  if (!is_there(aside)) return {};
+  if (!is_there(out_)) return rename_path(aside, out_);
+  std::error_code ignored;
+  fs::remove_all(aside, ignored);
+  return {};
 }
 
 void StagedFolder::clear(std::span<const std::string> except) {
@@ -448,22 +472,44 @@ Result<void> StagedFolder::commit_file(const fs::path& name) {
   return move_into_place(path_ / name);
 }
 
-/// What is to be replaced steps aside first and comes back when the new one cannot take its place.
+/// Swaps a folder with the one at `out`, and removes what was there. False where that cannot be
+/// done: then nothing has changed.
+bool StagedFolder::exchange_with(const fs::path& from) {
+  // What comes to lie under the hidden name must not look as if nobody worked on it.
+  const fs::path lock = out_ / kLockName;
+  int held = file_calls().open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (held < 0) return false;
+  std::error_code ignored;
+  const bool exchanged = ::flock(held, LOCK_EX | LOCK_NB) == 0 &&
+                         file_calls().exchange(from.c_str(), out_.c_str()) == 0;
+  if (exchanged) {
+    remove();
+  } else {
+    fs::remove(lock, ignored);
+  }
+  close_quietly(held);
+  return exchanged;
+}
+
+/// What is to be replaced steps aside and comes back when the new one cannot take its place.
 Result<void> StagedFolder::move_into_place(const fs::path& from) {
   std::error_code failure;
-  const fs::path parent = parent_of(out_);
-  const fs::path aside = parent / ("." + out_.filename().string() + ".merganser-replaced");
-  const bool replaces = replace_ && fs::exists(fs::symlink_status(out_, failure));
-  if (replaces) {
+  const fs::path aside = aside_of(out_);
+  const bool replaces_folder = replace_ && fs::is_directory(fs::symlink_status(out_, failure));
+  if (replaces_folder && from == path_ && exchange_with(from)) return sync_folder(parent_of(out_));
+  // A file, or a link, is replaced by its rename alone where the new one is a file too.
+  const bool steps_aside = replace_ && is_there(out_) && (replaces_folder || from == path_);
+  if (steps_aside) {
     fs::remove_all(aside, failure);
     MERGANSER_TRY(rename_path(out_, aside));
   }
   if (auto moved = rename_path(from, out_); !moved) {
-    if (replaces) fs::rename(aside, out_, failure);
+    // Where this fails too, the next `create` does it.
+    if (steps_aside) file_calls().rename(aside.c_str(), out_.c_str());
     return moved;
   }
-  if (replaces) fs::remove_all(aside, failure);
-  return sync_folder(parent);
+  if (steps_aside) fs::remove_all(aside, failure);
+  return sync_folder(parent_of(out_));
 }
 
 }  // namespace merganser

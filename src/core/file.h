@@ -26,6 +26,8 @@ struct FileCalls {
   int (*fsync)(int fd);
   int (*close)(int fd);
   int (*rename)(const char* from, const char* to);
+  /// Swaps two names at once; fails where the file system or the kernel cannot.
+  int (*exchange)(const char* a, const char* b);
 };
 FileCalls& file_calls();
 
@@ -137,6 +139,10 @@ Result<std::filesystem::path> resolve_inside(const std::filesystem::path& root,
 /// A folder that is filled under a hidden name beside its place, `.<name>.merganser-part`, and
 /// takes its name when it is complete. One process at a time works on it. Removed with all it holds
 /// when it was not committed, unless it is kept for a later run to go on with.
+///
+/// What is replaced and the new one change places at once where the file system can do that. Where
+/// it cannot, the old one steps aside to `.<name>.merganser-replaced` first: a process that is
+/// killed right then leaves no `out`, and the next `create` puts the old one back.
 class StagedFolder {
  public:
   enum class Begin : std::uint8_t {
@@ -147,7 +153,7 @@ class StagedFolder {
 
   /// Creates missing parents of `out` as well. Errors: output_exists when `out` exists and is not
   /// an empty folder (unless `anew`), when another process is at work on it, or when an earlier run
-  /// left its part (`fresh`); io.
+  /// left its part (`fresh`); io. Puts back, or removes, what a killed process had replaced.
   static Result<StagedFolder> create(const std::filesystem::path& out, Begin begin = Begin::fresh);
 
   StagedFolder(StagedFolder&& other) noexcept;
@@ -176,6 +182,8 @@ class StagedFolder {
  private:
   StagedFolder() = default;
   Result<bool> lock();
+  Result<void> mend();
+  bool exchange_with(const std::filesystem::path& from);
   void remove();
   Result<void> move_into_place(const std::filesystem::path& from);
 

@@ -19,6 +19,7 @@
 
 #include "architecture/architecture.h"
 #include "core/cpu.h"
+#include "engine/open.h"
 #include "engine/problems.h"
 #include "formats/model.h"
 #include "kernels/convert.h"
@@ -389,7 +390,7 @@ class Groups {
 
 Result<Side> open_side(const std::string& path, const Options& options) {
   Side side;
-  MERGANSER_TRY(side.model, formats::open_model(path, {.lenient = options.lenient}));
+  MERGANSER_TRY(side.model, formats::open_model(path, engine::read_options(options)));
   side.architecture = architecture::describe(*side.model.weights, side.model.config);
   return side;
 }

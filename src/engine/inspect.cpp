@@ -16,6 +16,7 @@
 
 #include "architecture/architecture.h"
 #include "core/utf8.h"
+#include "engine/open.h"
 #include "engine/problems.h"
 #include "formats/model.h"
 
@@ -45,6 +46,7 @@ class Inspection {
     list_files();
     report_.notes = model_.notes;
     find_tied();
+    list_shared();
     note_dtypes();
     note_empty();
     note_config();
@@ -83,6 +85,13 @@ class Inspection {
   void list_files() {
     for (const SourceFile& file : model_.weights->files()) report_.files.push_back(file.path);
     for (const auto& path : model_.companions) report_.companions.push_back(path.generic_string());
+  }
+
+  void list_shared() {
+    for (const std::vector<std::size_t>& group : model_.weights->aliases()) {
+      std::vector<std::string>& names = report_.shared.emplace_back();
+      for (const std::size_t tensor : group) names.push_back(tensors_[tensor].name);
+    }
   }
 
   /// Name as stored of the tensor with this canonical name, which is the fallback.
@@ -268,7 +277,7 @@ class Inspection {
 
 Answer<InspectReport> inspect(const std::string& path, const Options& options) {
   MERGANSER_ANSWER(InspectReport, const formats::Model model,
-                   formats::open_model(path, {.lenient = options.lenient}));
+                   formats::open_model(path, engine::read_options(options)));
   const Architecture architecture = architecture::describe(*model.weights, model.config);
   Answer<InspectReport> answer;
   answer.value = Inspection(model, architecture).report();

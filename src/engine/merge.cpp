@@ -1,3 +1,7 @@
+#include "engine/merge.h"
+
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -43,7 +47,8 @@ Result<void> check_apart(const plan::Plan& plan, const std::string& out) {
                  .message = fmt::format(
                      "the output would replace the model `{}` that it is made from", input.name),
                  .file = out,
-                 .check = "RD-8"};
+                 .check = "RD-8",
+                 .hint = "choose another place for it"};
   }
   return {};
 }
@@ -57,6 +62,17 @@ Result<void> check_space(const PlanReport& report, const std::string& out, const
                .message = fmt::format("the output takes {} bytes and the disk has {} free",
                                       report.write_bytes, *report.free_bytes),
                .file = out};
+}
+
+/// Scratch files need a folder that is there: one that is made by mistake would fill another disk.
+Result<void> check_scratch(const Options& options) {
+  const std::string& folder = options.scratch_folder;
+  std::error_code failure;
+  if (folder.empty() || (fs::is_directory(folder, failure) && ::access(folder.c_str(), W_OK) == 0))
+    return {};
+  return Error{.code = Code::usage,
+               .message = "expected a folder that can be written to, for scratch files",
+               .file = folder};
 }
 
 /// Inputs that changed while they were read make an output of nobody knows what.
@@ -126,7 +142,7 @@ Result<exec::Outcome> fill(const plan::Plan& plan, StagedFolder& staged, const s
     const fs::path record = staged.path() / "record";
     MERGANSER_TRY(write_small_file(record, engine::record_json(plan, outcome)));
     MERGANSER_TRY(staged.commit_file(plan.files.files.front().name));
-    MERGANSER_TRY(rename_path(record, out + ".json"));
+    if (plan.has_recipe()) MERGANSER_TRY(rename_path(record, out + ".json"));
     return outcome;
   }
   MERGANSER_TRY(engine::write_companions(plan, outcome, staged.path(), options));
@@ -154,14 +170,22 @@ bool is_finished(const std::string& out, const Options& options) {
                             (engine::is_single_file(out) && fs::exists(out, failure)));
 }
 
-/// Merges one document.
-Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, const Options& options,
-                              Listener& listener) {
+/// Replaces references to other documents by the folders where their results lie.
+void point_to_results(recipe::Recipe& recipe, const std::map<std::string, std::string>& results) {
+  for (recipe::Input& input : recipe.inputs) {
+    if (const auto found = results.find(input.ref.path); found != results.end())
+      input.ref.path = found->second;
+  }
+}
+
+Answer<MergeReport> merge_planned(recipe::Recipe recipe, const std::string& out,
+                                  const Options& options, Listener& listener) {
   const auto start = std::chrono::steady_clock::now();
   MERGANSER_ANSWER(MergeReport, const Level level, wanted_level(options));
   use_level(level);
+  if (auto scratch = check_scratch(options); !scratch)
+    return engine::failed<MergeReport>(scratch.error());
   Answer<MergeReport> answer;
-  answer.notes = engine::to_problems(recipe.warnings);
   MERGANSER_ANSWER(MergeReport, const plan::Plan planned,
                    engine::make_plan(std::move(recipe), out, options));
   if (auto apart = check_apart(planned, out); !apart)
@@ -181,7 +205,13 @@ Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, con
   } else {
     const exec::RunOptions how{
         .threads = resources.threads, .memory_bytes = resources.task_bytes, .level = level};
-    MERGANSER_ANSWER(MergeReport, outcome, run(planned, out, options, how, listener, answer.notes));
+    auto done = run(planned, out, options, how, listener, answer.notes);
+    if (!done) {
+      Answer<MergeReport> stopped = engine::failed<MergeReport>(done.error());
+      stopped.notes = std::move(answer.notes);
+      return stopped;
+    }
+    outcome = *std::move(done);
   }
   MergeReport& done = answer.value.emplace();
   done.plan = std::move(report);
@@ -202,21 +232,25 @@ Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, con
   return answer;
 }
 
-/// Replaces references to other documents by the folders where their results lie.
-void point_to_results(recipe::Recipe& recipe, const std::map<std::string, std::string>& results) {
-  for (recipe::Input& input : recipe.inputs) {
-    if (const auto found = results.find(input.ref.path); found != results.end())
-      input.ref.path = found->second;
-  }
+}  // namespace
+
+namespace engine {
+
+Answer<MergeReport> merge_one(recipe::Recipe recipe, const std::string& out, const Options& options,
+                              Listener& listener) {
+  const std::vector<Error> warnings = recipe.warnings;
+  return with_warnings(merge_planned(std::move(recipe), out, options, listener), warnings,
+                       options.strict);
 }
 
-}  // namespace
+}  // namespace engine
 
 Answer<MergeReport> merge(const RecipeSource& source, const std::string& out,
                           const Options& options, Listener& listener) {
   MERGANSER_ANSWER(MergeReport, std::vector<recipe::Recipe> recipes, engine::read_recipe(source));
   const std::vector<std::size_t> order = recipe::stage_order(recipes);
-  if (recipes.size() == 1) return merge_one(std::move(recipes.front()), out, options, listener);
+  if (recipes.size() == 1)
+    return engine::merge_one(std::move(recipes.front()), out, options, listener);
   // Results of the earlier documents lie in a hidden folder beside OUT while the later ones need
   // them.
   MERGANSER_ANSWER(MergeReport, const StagedFolder stages,
@@ -230,7 +264,8 @@ Answer<MergeReport> merge(const RecipeSource& source, const std::string& out,
                                : kept ? out + "-" + name
                                       : (stages.path() / name).string();
     point_to_results(recipes[i], results);
-    Answer<MergeReport> answer = merge_one(std::move(recipes[i]), target, options, listener);
+    Answer<MergeReport> answer =
+        engine::merge_one(std::move(recipes[i]), target, options, listener);
     if (!answer || last) return answer;
     results.emplace(name, target);
   }

@@ -4,8 +4,10 @@
 #include <filesystem>
 
 #include "core/file.h"
+#include "engine/vocabularies.h"
 #include "methods/registry.h"
 #include "views/rename.h"
+#include "views/without.h"
 
 namespace merganser::engine {
 namespace {
@@ -14,13 +16,18 @@ constexpr std::uint64_t kRecipeBytes = 16'000'000;
 
 /// What recipes may speak of, from the registry.
 const recipe::Vocabulary& vocabulary() {
-  static const recipe::Vocabulary known = [] {
+  static const recipe::Vocabulary kKnown = [] {
     recipe::Vocabulary v;
     for (const Method* method : methods::methods()) v.methods.emplace(method->name, method->fields);
     for (const Method* step : methods::steps()) v.steps.emplace(step->name, step->fields);
+    for (const views::RenamePreset& preset : views::rename_presets()) {
+      std::vector<recipe::Rename>& renames = v.renames[std::string(preset.name)];
+      for (const views::RenameRule& rule : preset.rules)
+        renames.push_back({rule.match, rule.to, {}});
+    }
     return v;
   }();
-  return known;
+  return kKnown;
 }
 
 Result<std::shared_ptr<const Checkpoint>> view_of(
@@ -32,6 +39,28 @@ Result<std::shared_ptr<const Checkpoint>> view_of(
   for (const recipe::Rename& rename : input.rename) rules.push_back({rename.match, rename.to});
   MERGANSER_TRY(std::unique_ptr<Checkpoint> view, views::rename(weights, rules));
   return std::shared_ptr<const Checkpoint>(std::move(view));
+}
+
+/// The head of a model whose config ties it, where the file stores it as the very elements of the
+/// embedding: such a model has one table, and so has what is made of it.
+std::vector<std::size_t> tied_heads(const Checkpoint& weights,
+                                    const architecture::Architecture& architecture,
+                                    const formats::Config& config) {
+  std::vector<std::size_t> heads;
+  if (config.boolean("tie_word_embeddings") != true) return heads;
+  const auto has_role = [&](std::size_t tensor, Role role) {
+    return architecture.meanings[tensor].role == role && !architecture.meanings[tensor].is_bias;
+  };
+  for (const std::vector<std::size_t>& group : weights.aliases()) {
+    const bool embeds = std::any_of(group.begin(), group.end(), [&](std::size_t tensor) {
+      return has_role(tensor, Role::embedding);
+    });
+    for (const std::size_t tensor : group) {
+      const bool optional = architecture.meanings[tensor].optional;
+      if (embeds && optional && has_role(tensor, Role::head)) heads.push_back(tensor);
+    }
+  }
+  return heads;
 }
 
 /// Whatever lies beside a path that is not there and is called nearly so, as the recipe would write
@@ -77,6 +106,10 @@ bool is_single_file(const std::string& out) {
   return std::filesystem::path(out).extension() == ".safetensors";
 }
 
+formats::ReadOptions read_options(const Options& options) {
+  return {.lenient = options.lenient, .allow_opaque = options.allow_opaque};
+}
+
 Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source) {
   std::string text = source.text;
   std::string name = "<string>";
@@ -101,7 +134,7 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
   for (const recipe::Input& wanted : recipe.inputs) {
     auto& model = opened[wanted.ref.path];
     if (model == nullptr) {
-      auto found = formats::open_model(wanted.ref.path, {.lenient = options.lenient});
+      auto found = formats::open_model(wanted.ref.path, read_options(options));
       if (!found) {
         errors.push_back(placed(std::move(found).error(), recipe, wanted));
         continue;
@@ -115,6 +148,11 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
     }
     plan::Input input{wanted.name, model, *std::move(weights), {}};
     input.architecture = architecture::describe(*input.weights, model->config);
+    const auto heads = tied_heads(*input.weights, input.architecture, model->config);
+    if (!heads.empty()) {
+      input.weights = views::without(input.weights, heads);
+      input.architecture = architecture::describe(*input.weights, model->config);
+    }
     if (!wanted.ref.override_architecture.empty())
       input.architecture.class_name = wanted.ref.override_architecture;
     inputs.push_back(std::move(input));
@@ -126,9 +164,8 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
 Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out,
                               const Options& options) {
   if (options.strict && !recipe.warnings.empty()) return recipe.warnings;
-  const std::vector<Error> warnings = recipe.warnings;
   auto inputs = open_inputs(recipe, options);
-  if (!inputs) return {inputs.errors(), warnings};
+  if (!inputs) return inputs.errors();
   auto plan = plan::make(std::move(recipe), *std::move(inputs),
                          {.allow_crimes = options.allow_crimes,
                           .single_file = is_single_file(out),
@@ -136,7 +173,8 @@ Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out,
                           .seed = options.seed,
                           .only_tensor = options.only_tensor,
                           .version = std::string(version())});
-  if (!plan) return {plan.errors(), warnings};
+  if (!plan) return plan.errors();
+  if (options.strict) add_vocabularies(*plan);
   if (!options.strict || plan->disagreements.empty()) return plan;
   std::vector<Error> errors;
   for (const plan::Disagreement& d : plan->disagreements) {

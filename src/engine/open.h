@@ -8,10 +8,14 @@
 #include "merganser/merganser.h"
 
 #include "core/result.h"
+#include "formats/model.h"
 #include "plan/plan.h"
 #include "recipe/recipe.h"
 
 namespace merganser::engine {
+
+/// How strictly the files of models are read.
+formats::ReadOptions read_options(const Options& options);
 
 /// Reads a recipe's text and parses it; every mistake in one go.
 Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source);
@@ -20,7 +24,8 @@ Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source);
 /// model that cannot be opened is reported, with the place that names it.
 Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe, const Options& options);
 
-/// Opens and plans. `out` decides between a folder and a single file.
+/// Opens and plans. `out` decides between a folder and a single file. The recipe's warnings are
+/// its reader's to report; under `strict` they are the errors.
 Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out,
                               const Options& options);
 

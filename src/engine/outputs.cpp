@@ -54,9 +54,10 @@ Result<void> write_companions(const plan::Plan& plan, const exec::Outcome& outco
     if (is_wanted(companion, options))
       MERGANSER_TRY(copy_companion(like.path / companion, folder / companion));
   }
-  MERGANSER_TRY(write_small_file(folder / "merganser.yml", plan.recipe.resolved));
   MERGANSER_TRY(write_small_file(folder / "merganser.json", record_json(plan, outcome)));
-  if (options.write_model_card) {
+  if (plan.has_recipe())
+    MERGANSER_TRY(write_small_file(folder / "merganser.yml", plan.recipe.resolved));
+  if (plan.has_recipe() && options.write_model_card) {
     MERGANSER_TRY(write_small_file(folder / "mergekit_config.yml", plan.recipe.resolved));
     MERGANSER_TRY(write_small_file(folder / "README.md", model_card(plan)));
   }
@@ -71,7 +72,8 @@ Result<void> write_companions(const plan::Plan& plan, const exec::Outcome& outco
 std::string record_json(const plan::Plan& plan, const exec::Outcome& outcome) {
   nlohmann::ordered_json record;
   record["merganser_version"] = version();
-  record["recipe_hash"] = hash_hex(std::as_bytes(std::span(plan.recipe.resolved)));
+  if (plan.has_recipe())
+    record["recipe_hash"] = hash_hex(std::as_bytes(std::span(plan.recipe.resolved)));
   record["method"] = plan.recipe.method;
   record["seed"] = plan.seed;
   record["shard_bytes"] = plan.shard_bytes;

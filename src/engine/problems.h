@@ -30,6 +30,16 @@ Answer<T> failed(Error error) {
   return failed<T>(std::vector<Error>{std::move(error)});
 }
 
+/// The answer with what is to be said about its recipe before its own notes. Under `strict` a
+/// recipe with warnings has failed by them, and they stand among the problems.
+template <class T>
+Answer<T> with_warnings(Answer<T> answer, const std::vector<Error>& warnings, bool strict) {
+  if (strict) return answer;
+  std::vector<Problem> notes = to_problems(warnings);
+  answer.notes.insert(answer.notes.begin(), notes.begin(), notes.end());
+  return answer;
+}
+
 }  // namespace merganser::engine
 
 /// `MERGANSER_ANSWER(Report, auto x, f());` binds the value of a Result or Checked, or returns a

@@ -8,6 +8,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "engine/check_files.h"
 #include "engine/open.h"
 #include "engine/outputs.h"
 #include "engine/problems.h"
@@ -16,6 +17,7 @@
 #include "exec/row_checks.h"
 #include "formats/model.h"
 #include "formats/safetensors.h"
+#include "formats/weights.h"
 #include "kernels/convert.h"
 
 namespace merganser {
@@ -88,40 +90,6 @@ Result<void> look_for_non_finite(const Checkpoint& weights, VerifyReport& report
     }
   }
   return {};
-}
-
-/// Every weight file on its own, so that one bad shard does not hide the next, then the model as a
-/// whole.
-void check_files(const std::string& path, const Options& options, VerifyReport& report,
-                 std::optional<formats::Model>& model) {
-  const formats::ReadOptions how{.lenient = options.lenient};
-  std::error_code failure;
-  if (fs::is_directory(path, failure)) {
-    for (const std::string& name : list_folder(path)) {
-      if (fs::path(name).extension() != ".safetensors") continue;
-      ++report.files;
-      std::vector<std::string> notes;
-      if (auto file = formats::open_safetensors(fs::path(path) / name, how, &notes); !file) {
-        report.findings.push_back(engine::to_problem(file.error()));
-      }
-      for (const std::string& note : notes)
-        report.notes.push_back({.code = "note", .message = note, .file = name});
-    }
-  } else {
-    report.files = 1;
-  }
-  auto opened = formats::open_model(path, how);
-  if (!opened) {
-    const Problem problem = engine::to_problem(opened.error());
-    const bool known = std::any_of(report.findings.begin(), report.findings.end(),
-                                   [&](const Problem& p) { return p.text() == problem.text(); });
-    if (!known) report.findings.push_back(problem);
-    return;
-  }
-  for (const std::string& note : opened->notes)
-    report.notes.push_back({.code = "note", .message = note, .file = path});
-  report.tensors = opened->weights->tensors().size();
-  model = *std::move(opened);
 }
 
 /// Rows to compute again: all when they are fewer than asked for.
@@ -203,8 +171,7 @@ Answer<VerifyReport> verify(const std::string& path, std::size_t replay, const O
   Answer<VerifyReport> answer;
   VerifyReport report;
   report.path = path;
-  std::optional<formats::Model> model;
-  check_files(path, options, report, model);
+  const std::optional<formats::Model> model = engine::check_files(path, options, report);
   if (model && options.check_finite) {
     if (auto looked = look_for_non_finite(*model->weights, report); !looked)
       return engine::failed<VerifyReport>(looked.error());

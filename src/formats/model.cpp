@@ -13,6 +13,7 @@
 #include "formats/companions.h"
 #include "formats/reading.h"
 #include "formats/safetensors.h"
+#include "formats/weights.h"
 
 namespace merganser::formats {
 namespace {
@@ -20,10 +21,20 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLargestConfig = 16'000'000;
-constexpr std::string_view kIndex = "model.safetensors.index.json";
-constexpr std::string_view kSingle = "model.safetensors";
 constexpr std::string_view kLookedFor =
-    "model.safetensors.index.json, model.safetensors or exactly one other *.safetensors file";
+    "model.safetensors or pytorch_model.bin, the index of either, or exactly one other "
+    "*.safetensors, *.bin, *.pt, *.pth or *.ckpt file";
+
+/// Names that weights usually have, the first choice first.
+struct Usual {
+  std::string_view single;
+  std::string_view index;
+  std::string_view variant;  ///< What the index of a variant (fp16...) starts with.
+};
+constexpr std::array kUsual{
+    Usual{"model.safetensors", "model.safetensors.index.json", "model.safetensors.index."},
+    Usual{"pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model.bin.index."},
+};
 
 bool is_file(const fs::path& path) {
   std::error_code ignored;
@@ -75,20 +86,12 @@ struct Foreign {
   std::string_view format;
 };
 constexpr std::array kForeign{
-    Foreign{".bin", "PyTorch archives"},   Foreign{".pt", "PyTorch archives"},
-    Foreign{".pth", "PyTorch archives"},   Foreign{".ckpt", "PyTorch archives"},
     Foreign{".gguf", "GGUF files"},        Foreign{".h5", "HDF5 files"},
     Foreign{".msgpack", "Flax files"},     Foreign{".onnx", "ONNX files"},
     Foreign{".ot", "Rust torch archives"}, Foreign{".npz", "NumPy archives"},
 };
 
-/// Files that training leaves behind and that are no weights.
-bool is_training_state(std::string_view name) {
-  return name == "training_args.bin" || name.starts_with("optimizer.") ||
-         name.starts_with("scheduler.") || name.starts_with("rng_state");
-}
-
-/// Why a folder without safetensors weights cannot be read.
+/// Why a folder without weights cannot be read.
 Error no_weights(const fs::path& folder, const std::vector<std::string>& names) {
   const auto refuse = [&](std::string_view format, std::string_view name, std::string_view hint) {
     return Error{.code = Code::unsupported,
@@ -102,7 +105,6 @@ Error no_weights(const fs::path& folder, const std::vector<std::string>& names) 
     }
   }
   for (const std::string& name : names) {
-    if (is_training_state(name)) continue;
     for (const auto& [extension, format] : kForeign) {
       if (name.ends_with(extension)) return refuse(format, name, "convert it to safetensors first");
     }
@@ -117,16 +119,43 @@ Error no_weights(const fs::path& folder, const std::vector<std::string>& names) 
           .subject = printable(folder.string())};
 }
 
-/// Names of safetensors files that may be the weights: not the vendor's second copy, nor an
-/// adapter.
+/// Names of files that may be the weights, not the vendor's second copy, nor an adapter or what
+/// training left: safetensors files, or where there are none those that torch writes.
 std::vector<std::string> candidates(const std::vector<std::string>& names) {
-  std::vector<std::string> found;
+  std::vector<std::string> safetensors;
+  std::vector<std::string> torch;
   for (const std::string& name : names) {
-    const bool weights = name.ends_with(".safetensors") && !name.starts_with("consolidated") &&
-                         !name.starts_with("adapter_model.") && !name.starts_with(".");
-    if (weights) found.push_back(name);
+    if (name.starts_with("consolidated") || name.starts_with("adapter_model.") ||
+        name.starts_with(".")) {
+      continue;
+    }
+    if (name.ends_with(".safetensors")) safetensors.push_back(name);
+    if (named_like_torch(name) && !is_training_state(name)) torch.push_back(name);
+  }
+  return safetensors.empty() ? torch : safetensors;
+}
+
+/// The names of `names` that are the index of a variant.
+std::vector<std::string> variant_indexes(const std::vector<std::string>& names) {
+  std::vector<std::string> found;
+  for (const Usual& usual : kUsual) {
+    for (const std::string& name : names) {
+      if (name.starts_with(usual.variant) && name.ends_with(".json")) found.push_back(name);
+    }
+    if (!found.empty()) break;
   }
   return found;
+}
+
+Error several(const fs::path& folder, const std::vector<std::string>& names) {
+  std::vector<std::string> shown;
+  for (const std::string& name : names) shown.push_back(printable(name));
+  return {.code = Code::model_not_found,
+          .message = fmt::format("expected {}, found {} such files: {}", kLookedFor, shown.size(),
+                                 fmt::join(shown, ", ")),
+          .file = folder.string(),
+          .subject = printable(folder.string()),
+          .hint = "name one of the files as the model"};
 }
 
 /// The weight file or index of a folder.
@@ -148,30 +177,26 @@ Result<fs::path> choose_weights(const fs::path& folder, const Config& config,
     if (!real) return fail(real.error().message);
     return folder / *relative;
   }
-  const bool single = is_file(folder / kSingle);
-  if (is_file(folder / kIndex)) {
-    if (single) notes.push_back("index and single file both present: the index was used [IX-6]");
-    return folder / kIndex;
+  for (const Usual& usual : kUsual) {
+    const bool single = is_file(folder / usual.single);
+    if (is_file(folder / usual.index)) {
+      if (single) notes.push_back("index and single file both present: the index was used [IX-6]");
+      return folder / usual.index;
+    }
+    if (single) return folder / usual.single;
   }
-  if (single) return folder / kSingle;
   const std::vector<std::string> names = list_folder(folder);
-  const std::vector<std::string> others = candidates(names);
-  if (others.size() == 1) return folder / others.front();
+  std::vector<std::string> others = variant_indexes(names);
+  if (others.empty()) others = candidates(names);
   if (others.empty()) return no_weights(folder, names);
-  std::vector<std::string> shown;
-  for (const std::string& name : others) shown.push_back(printable(name));
-  return Error{.code = Code::model_not_found,
-               .message = fmt::format("expected {}, found {} such files: {}", kLookedFor,
-                                      shown.size(), fmt::join(shown, ", ")),
-               .file = folder.string(),
-               .subject = printable(folder.string()),
-               .hint = "name one of the files as the model"};
+  if (others.size() > 1) return several(folder, others);
+  return folder / others.front();
 }
 
-Result<std::unique_ptr<Checkpoint>> open_weights(const fs::path& path, const ReadOptions& options,
-                                                 std::vector<std::string>& notes) {
+Result<std::unique_ptr<Checkpoint>> open_chosen(const fs::path& path, const ReadOptions& options,
+                                                std::vector<std::string>& notes) {
   return path.extension() == ".json" ? open_sharded(path, options, &notes)
-                                     : open_safetensors(path, options, &notes);
+                                     : open_weights(path, options, &notes);
 }
 
 Result<Config> read_config(const fs::path& path) {
@@ -191,12 +216,12 @@ Result<Model> open_model(const fs::path& path, const ReadOptions& options) {
   if (failure) return io_error("cannot be looked up", path, failure.value());
   model.is_folder = fs::is_directory(status);
   if (!model.is_folder) {
-    MERGANSER_TRY(model.weights, open_weights(path, options, model.notes));
+    MERGANSER_TRY(model.weights, open_chosen(path, options, model.notes));
     return model;
   }
   MERGANSER_TRY(model.config, read_config(path / "config.json"));
   MERGANSER_TRY(const fs::path weights, choose_weights(path, model.config, model.notes));
-  MERGANSER_TRY(model.weights, open_weights(weights, options, model.notes));
+  MERGANSER_TRY(model.weights, open_chosen(weights, options, model.notes));
   MERGANSER_TRY(model.companions, find_companions(path, model.config, model.notes));
   return model;
 }

@@ -15,7 +15,12 @@ namespace merganser::formats {
 /// `lenient`.
 struct ReadOptions {
   bool lenient = false;
+  bool allow_opaque = false;  ///< Pickles: read past unknown classes beside the weights.
   std::uint64_t max_header_bytes = 100'000'000;
+  std::uint64_t max_tensors = 1'000'000;  ///< Of one file.
+  /// Where failed checks go when all are wanted: reading goes on after those that allow it, and
+  /// fails in the end all the same. Null: the first one ends it.
+  std::vector<Error>* findings = nullptr;
 };
 
 /// A model as people keep it: a folder in Hugging Face layout, or a single weight file of any name.
@@ -34,8 +39,10 @@ struct Model {
 
 /// Opens a folder or file and checks every header. Nothing is read but headers.
 /// Weights of a folder: model.safetensors.index.json, then model.safetensors (the index wins), then
-/// exactly one *.safetensors. Errors: model_not_found (nothing there: the message names what was
-/// looked for), bad_file with its check id, unsupported (a pickle, GGUF...).
+/// the same of pytorch_model.bin, then the one index of a variant (fp16...), exactly one
+/// *.safetensors, exactly one *.bin, *.pt, *.pth or *.ckpt. What a file is, its content decides.
+/// Errors: model_not_found (nothing there: the message names what was looked for), bad_file with
+/// its check id, unsupported (GGUF...).
 Result<Model> open_model(const std::filesystem::path& path, const ReadOptions& options);
 
 }  // namespace merganser::formats

@@ -33,10 +33,8 @@ namespace merganser::formats {
 namespace {
 
 constexpr std::uint64_t kLargestHeaderWritten = 100'000'000;  // the reference reader takes no more
-constexpr std::uint64_t kMostTensors = 1'000'000;
 constexpr std::uint64_t kLargestDimension = (std::uint64_t{1} << 48) - 1;
 constexpr std::size_t kMostDimensions = 32;
-constexpr std::size_t kLongestName = 4096;
 constexpr std::size_t kLengthBytes = 8;
 // `"a":{"dtype":"U8","shape":[],"data_offsets":[0,0]}` has 48; no tensor is described by fewer.
 constexpr std::uint64_t kLeastBytesPerTensor = 40;
@@ -64,30 +62,38 @@ class HeaderReader {
   Result<Header> read(std::string text) {
     const std::uint64_t header_bytes = text.size();
     MERGANSER_TRY(const simdjson::dom::object root, json_.parse(std::move(text), reading_, "ST-3"));
-    if (root.size() > kMostTensors) {
+    // Not root.size(), which stops counting at 2^24.
+    std::uint64_t members = 0;
+    for ([[maybe_unused]] const auto& member : root) ++members;
+    if (members > reading_.options.max_tensors) {
       MERGANSER_TRY(reading_.strict(
-          reading_.bad("ST-12", fmt::format("more than {} tensors in one file", kMostTensors))));
+          reading_.bad("ST-12", fmt::format("has {} tensors, expected at most {}", members,
+                                            reading_.options.max_tensors))));
     }
     Header header;
-    header.entries.reserve(
-        std::min<std::uint64_t>(root.size(), header_bytes / kLeastBytesPerTensor));
+    header.entries.reserve(std::min<std::uint64_t>(members, header_bytes / kLeastBytesPerTensor));
+    const std::size_t before = reading_.kept();
     bool metadata_seen = false;
     for (const auto& [key, value] : root) {
       if (key == kMetadataKey) {
-        if (std::exchange(metadata_seen, true)) return duplicate(key);
+        if (std::exchange(metadata_seen, true)) MERGANSER_TRY(reading_.found(duplicate(key)));
         MERGANSER_TRY(header.metadata, metadata(value));
+      } else if (auto entry = tensor(key, value)) {
+        header.entries.push_back(*std::move(entry));
       } else {
-        MERGANSER_TRY(Entry entry, tensor(key, value));
-        header.entries.push_back(std::move(entry));
+        MERGANSER_TRY(reading_.found(std::move(entry).error()));
       }
     }
     std::sort(header.entries.begin(), header.entries.end(),
               [](const Entry& a, const Entry& b) { return a.info.name < b.info.name; });
-    const auto twice = std::adjacent_find(
-        header.entries.begin(), header.entries.end(),
-        [](const Entry& a, const Entry& b) { return a.info.name == b.info.name; });
-    if (twice != header.entries.end()) return duplicate(twice->info.name);
+    for (std::size_t i = 1; i < header.entries.size(); ++i) {
+      if (header.entries[i - 1].info.name == header.entries[i].info.name)
+        MERGANSER_TRY(reading_.found(duplicate(header.entries[i].info.name)));
+    }
+    // Without all tensors their places tell nothing.
+    MERGANSER_TRY(reading_.nothing_since(before));
     MERGANSER_TRY(check_places(header.entries));
+    MERGANSER_TRY(reading_.nothing_since(before));
     return header;
   }
 
@@ -112,17 +118,18 @@ class HeaderReader {
     for (const auto& [key, text] : object) {
       std::string_view string;
       if (text.get(string)) {
-        return reading_.bad(
+        MERGANSER_TRY(reading_.found(reading_.bad(
             "ST-11", fmt::format("expected a string as __metadata__ entry \"{}\"", printable(key)),
-            key);
+            key)));
+      } else if (!metadata.emplace(key, string).second) {
+        MERGANSER_TRY(reading_.found(duplicate(key)));
       }
-      if (!metadata.emplace(key, string).second) return duplicate(key);
     }
     return metadata;
   }
 
   Result<Entry> tensor(std::string_view name, simdjson::dom::element value) const {
-    MERGANSER_TRY(check_name(name));
+    MERGANSER_TRY(check_tensor_name(name, reading_));
     simdjson::dom::object object;
     if (value.get(object))
       return bad_tensor("ST-5", name, "is described by something else than an object");
@@ -154,20 +161,6 @@ class HeaderReader {
     MERGANSER_TRY(entry.info.shape, read_shape(name, *shape));
     MERGANSER_TRY(read_offsets(entry, *offsets));
     return entry;
-  }
-
-  Result<void> check_name(std::string_view name) const {
-    if (name.empty() || name.size() > kLongestName) {
-      return bad_tensor(
-          "RD-6", name,
-          fmt::format("has a name of {} bytes, expected 1 to {}", name.size(), kLongestName));
-    }
-    if (name.find('\0') != name.npos) return bad_tensor("RD-6", name, "has a NUL in its name");
-    const bool control = std::any_of(name.begin(), name.end(),
-                                     [](char c) { return static_cast<unsigned char>(c) < 0x20; });
-    if (control)
-      return reading_.strict(bad_tensor("RD-6", name, "has a control character in its name"));
-    return {};
   }
 
   Result<DType> read_dtype(std::string_view name, simdjson::dom::element value) const {
@@ -256,10 +249,11 @@ class HeaderReader {
     for (const Entry* entry : by_place) {
       if (entry->begin != covered) {
         const bool overlap = entry->begin < covered;
-        return bad_tensor("ST-9", entry->info.name,
-                          fmt::format("starts at byte {} but the one before ends at {}: {}",
-                                      data_offset_ + entry->begin, data_offset_ + covered,
-                                      overlap ? "they overlap" : "a hole that no tensor covers"));
+        MERGANSER_TRY(reading_.found(
+            bad_tensor("ST-9", entry->info.name,
+                       fmt::format("starts at byte {} but the one before ends at {}: {}",
+                                   data_offset_ + entry->begin, data_offset_ + covered,
+                                   overlap ? "they overlap" : "a hole that no tensor covers"))));
       }
       covered = entry->end;
       const std::uint64_t alignment = std::max(bits(entry->info.dtype) / 8, 1U);

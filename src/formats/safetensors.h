@@ -21,8 +21,8 @@ Result<std::unique_ptr<Checkpoint>> open_safetensors(const std::filesystem::path
                                                      const ReadOptions& options,
                                                      std::vector<std::string>* notes = nullptr);
 
-/// Opens a sharded checkpoint by its index; checks IX-1..IX-5 and every shard. The index counts as
-/// one of its files. Errors: as open_safetensors.
+/// Opens a sharded checkpoint by its index; checks IX-1..IX-5 and every shard, each of which may be
+/// any weight file. The index counts as one of its files. Errors: as open_weights.
 Result<std::unique_ptr<Checkpoint>> open_sharded(const std::filesystem::path& index,
                                                  const ReadOptions& options,
                                                  std::vector<std::string>* notes = nullptr);

@@ -11,13 +11,14 @@
 #include "formats/reading.h"
 #include "formats/safetensors.h"
 #include "formats/strict_json.h"
+#include "formats/weights.h"
 
 // A sharded checkpoint:
 //
-//   1. `<base>.safetensors.index.json`: one JSON object
+//   1. `<base>.safetensors.index.json` or `<base>.bin.index.json`: one JSON object
 //      a. "weight_map": {"<tensor>": "<shard>", ...}, shards being files of the same folder;
 //      b. "metadata" (may be absent): free, its "total_size" is the sum of all tensors' bytes;
-//   2. every shard named there, a safetensors file whose tensors are exactly those mapped to it.
+//   2. every shard named there, a weight file whose tensors are exactly those mapped to it.
 
 namespace merganser::formats {
 namespace {
@@ -68,21 +69,20 @@ Result<Index> read_index(const fs::path& path, const Reading& reading) {
   for (const auto& [tensor, shard_value] : map) {
     std::string_view shard;
     if (shard_value.get(shard)) {
-      return reading.bad(
-          "IX-1", fmt::format("tensor \"{}\" is mapped to no string", printable(tensor)), tensor);
+      MERGANSER_TRY(reading.found(reading.bad(
+          "IX-1", fmt::format("tensor \"{}\" is mapped to no string", printable(tensor)), tensor)));
+      continue;
     }
     index.map.push_back({std::string(tensor), std::string(shard)});
   }
   std::sort(index.map.begin(), index.map.end(),
             [](const Mapped& a, const Mapped& b) { return a.tensor < b.tensor; });
-  const auto twice =
-      std::adjacent_find(index.map.begin(), index.map.end(),
-                         [](const Mapped& a, const Mapped& b) { return a.tensor == b.tensor; });
-  if (twice != index.map.end()) {
-    return reading.bad(
-        "IX-1",
-        fmt::format("tensor \"{}\" stands in the weight_map twice", printable(twice->tensor)),
-        twice->tensor);
+  for (std::size_t i = 1; i < index.map.size(); ++i) {
+    const std::string& tensor = index.map[i].tensor;
+    if (index.map[i - 1].tensor != tensor) continue;
+    MERGANSER_TRY(reading.found(reading.bad(
+        "IX-1", fmt::format("tensor \"{}\" stands in the weight_map twice", printable(tensor)),
+        tensor)));
   }
 
   MERGANSER_TRY(const auto metadata_value, only(root, "metadata", reading));
@@ -114,6 +114,12 @@ Result<fs::path> shard_path(const std::string& shard, const fs::path& folder,
   return missing;
 }
 
+Result<std::unique_ptr<Checkpoint>> open_shard(const std::string& name, const fs::path& folder,
+                                               const Reading& reading) {
+  MERGANSER_TRY(const fs::path path, shard_path(name, folder, reading));
+  return open_weights(path, reading.options, reading.notes);
+}
+
 class ShardedCheckpoint final : public Checkpoint {
  public:
   /// Where tensor number i of the whole lies.
@@ -134,6 +140,23 @@ class ShardedCheckpoint final : public Checkpoint {
   Result<void> read(std::size_t tensor, std::uint64_t first,
                     std::span<std::byte> out) const override {
     return shards_[places_[tensor].shard]->read(places_[tensor].tensor, first, out);
+  }
+
+  std::vector<std::vector<std::size_t>> aliases() const override {
+    std::vector<std::vector<std::size_t>> numbers(shards_.size());
+    for (std::size_t s = 0; s < shards_.size(); ++s)
+      numbers[s].resize(shards_[s]->tensors().size());
+    for (std::size_t i = 0; i < places_.size(); ++i)
+      numbers[places_[i].shard][places_[i].tensor] = i;
+    std::vector<std::vector<std::size_t>> all;
+    for (std::size_t s = 0; s < shards_.size(); ++s) {
+      for (std::vector<std::size_t> group : shards_[s]->aliases()) {
+        for (std::size_t& tensor : group) tensor = numbers[s][tensor];
+        all.push_back(std::move(group));
+      }
+    }
+    std::sort(all.begin(), all.end());
+    return all;
   }
 
   std::vector<SourceFile> files() const override {
@@ -187,8 +210,10 @@ Result<void> check_map(const std::vector<Mapped>& map, const std::vector<TensorI
 /// IX-4: shards lying about that the index does not name are not read.
 void note_unnamed_files(const fs::path& folder, const std::vector<std::string>& shards,
                         const Reading& reading) {
+  const std::string extension = shards.empty() ? "" : fs::path(shards.front()).extension();
   for (const std::string& name : list_folder(folder)) {
-    if (!name.ends_with(".safetensors") || name == "model.safetensors")
+    const bool single = name == "model.safetensors" || name == "pytorch_model.bin";
+    if (fs::path(name).extension() != extension || single || is_training_state(name))
       continue;  // see open_model()
     if (std::binary_search(shards.begin(), shards.end(), name)) continue;
     reading.note(
@@ -202,6 +227,7 @@ Result<std::unique_ptr<Checkpoint>> open_sharded(const fs::path& index_path,
                                                  const ReadOptions& options,
                                                  std::vector<std::string>* notes) {
   const Reading reading{index_path.string(), options, notes};
+  const std::size_t before = reading.kept();
   MERGANSER_TRY(Index index, read_index(index_path, reading));
   const fs::path folder = index_path.has_parent_path() ? index_path.parent_path() : fs::path(".");
 
@@ -213,33 +239,40 @@ Result<std::unique_ptr<Checkpoint>> open_sharded(const fs::path& index_path,
   std::vector<std::unique_ptr<Checkpoint>> shards;
   std::vector<ShardedCheckpoint::Place> places;
   for (const std::string& name : names) {
-    MERGANSER_TRY(const fs::path path, shard_path(name, folder, reading));
-    MERGANSER_TRY(auto shard, open_safetensors(path, options, notes));
+    auto opened = open_shard(name, folder, reading);
+    if (!opened) {
+      MERGANSER_TRY(reading.found(std::move(opened).error()));
+      continue;
+    }
+    std::unique_ptr<Checkpoint> shard = *std::move(opened);
     for (std::size_t i = 0; i < shard->tensors().size(); ++i) {
       places.push_back({static_cast<std::uint32_t>(shards.size()), static_cast<std::uint32_t>(i)});
     }
     shards.push_back(std::move(shard));
   }
+  // Without all shards the map tells nothing.
+  MERGANSER_TRY(reading.nothing_since(before));
 
   const auto info = [&shards](ShardedCheckpoint::Place place) -> const TensorInfo& {
     return shards[place.shard]->tensors()[place.tensor];
   };
   std::sort(places.begin(), places.end(),
             [&](auto a, auto b) { return info(a).name < info(b).name; });
-  const auto twice = std::adjacent_find(
-      places.begin(), places.end(), [&](auto a, auto b) { return info(a).name == info(b).name; });
-  if (twice != places.end()) {
-    const std::string& tensor = info(*twice).name;
-    return reading.bad(
+  for (std::size_t i = 1; i < places.size(); ++i) {
+    const std::string& tensor = info(places[i]).name;
+    if (info(places[i - 1]).name != tensor) continue;
+    MERGANSER_TRY(reading.found(reading.bad(
         "IX-4",
         fmt::format("tensor \"{}\" is both in {} and in {}", printable(tensor),
-                    printable(names[twice[0].shard]), printable(names[twice[1].shard])),
-        tensor);
+                    printable(names[places[i - 1].shard]), printable(names[places[i].shard])),
+        tensor)));
   }
+  MERGANSER_TRY(reading.nothing_since(before));
   std::vector<TensorInfo> infos;
   infos.reserve(places.size());
   for (const auto place : places) infos.push_back(info(place));
   MERGANSER_TRY(check_map(index.map, infos, places, names, reading));
+  MERGANSER_TRY(reading.nothing_since(before));
 
   const std::uint64_t total =
       std::accumulate(infos.begin(), infos.end(), std::uint64_t{0},

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "methods/shared_fields.h"
 #include "methods/stages.h"
 
 namespace merganser::methods {
@@ -14,17 +15,13 @@ struct Params {
   double lambda = 1.0;
 };
 
-constexpr std::array kFields{
-    field<&Params::weight>("weight", "factor on each delta").all_or_none(),
-    field<&Params::density>("density", "probability with which an entry of the delta stays")
-        .at_least(0),
-    field<&Params::normalize>("normalize", "divide by the sum of the weights"),
-    field<&Params::rescale>("rescale", "scale what stays, as rescale_by says"),
-    field<&Params::rescale_by>("rescale_by",
-                               "l1: to the L1 norm of the whole; probability: by 1/density; none")
-        .one_of("l1", "probability", "none"),
-    field<&Params::lambda>("lambda", "factor on the merged delta"),
-    accepted("int8_mask", "no effect: masks are never stored")};
+constexpr std::array kFields{sum_weight_field<&Params::weight>(),
+                             keep_field<&Params::density>(),
+                             sum_normalize_field<&Params::normalize>(),
+                             rescale_field<&Params::rescale>(),
+                             rescale_by_field<&Params::rescale_by>(),
+                             lambda_field<&Params::lambda>(),
+                             int8_mask_field()};
 
 constexpr Preset kPaper[]{{"rescale_by", "probability"}};
 constexpr Variant kVariants[]{

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "methods/shared_fields.h"
 #include "methods/stages.h"
 
 namespace merganser::methods {
@@ -18,22 +19,17 @@ struct Params {
 };
 
 constexpr std::array kFields{
-    field<&Params::weight>("weight", "factor on each delta, before the vote").all_or_none(),
-    field<&Params::density>("density", "probability with which an entry of the delta stays")
-        .at_least(0),
-    field<&Params::normalize>("normalize", "divide by the weights of the models that agree"),
-    field<&Params::rescale>("rescale", "scale what stays, as rescale_by says"),
-    field<&Params::rescale_by>("rescale_by",
-                               "l1: to the L1 norm of the whole; probability: by 1/density; none")
-        .one_of("l1", "probability", "none"),
-    field<&Params::aggregate>("aggregate", "what becomes of the deltas that agree")
-        .one_of("mean", "sum", "max"),
-    field<&Params::zero_sign>("zero_sign", "sign where the mass is exactly 0")
-        .one_of("positive", "majority"),
+    vote_weight_field<&Params::weight>(),
+    keep_field<&Params::density>(),
+    vote_normalize_field<&Params::normalize>(),
+    rescale_field<&Params::rescale>(),
+    rescale_by_field<&Params::rescale_by>(),
+    aggregate_field<&Params::aggregate>(),
+    zero_sign_field<&Params::zero_sign>(),
     field<&Params::scope>("scope", "over what the majority of signs is counted")
         .one_of("tensor", "model"),
-    field<&Params::lambda>("lambda", "factor on the merged delta"),
-    accepted("int8_mask", "no effect: masks are never stored")};
+    lambda_field<&Params::lambda>(),
+    int8_mask_field()};
 
 constexpr Preset kPaper[]{{"rescale_by", "probability"}};
 constexpr Variant kVariants[]{

@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 
+#include "methods/shared_fields.h"
 #include "methods/stages.h"
 
 namespace merganser::methods {
@@ -11,7 +12,7 @@ struct Params {
   double lambda = 1.0;
 };
 
-constexpr std::array kFields{field<&Params::lambda>("lambda", "factor on the merged delta")};
+constexpr std::array kFields{lambda_field<&Params::lambda>()};
 
 constexpr Doc kDoc{
     .says = "Per entry, the delta with the largest magnitude.",

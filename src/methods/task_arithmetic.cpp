@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernels/elementwise.h"
+#include "methods/shared_fields.h"
 #include "methods/stages.h"
 
 namespace merganser::methods {
@@ -13,13 +14,12 @@ struct Params {
   double lambda = 1.0;
 };
 
-constexpr std::array kFields{
-    field<&Params::weight>("weight", "factor on each delta").all_or_none(),
-    field<&Params::normalize>("normalize", "divide by the sum of the weights"),
-    field<&Params::lambda>("lambda", "factor on the merged delta"),
-    accepted("density", "no effect: nothing is trimmed here"),
-    accepted("rescale", "no effect: nothing is dropped here"),
-    accepted("int8_mask", "no effect: there are no masks")};
+constexpr std::array kFields{sum_weight_field<&Params::weight>(),
+                             sum_normalize_field<&Params::normalize>(),
+                             lambda_field<&Params::lambda>(),
+                             accepted("density", "no effect: nothing is trimmed here"),
+                             accepted("rescale", "no effect: nothing is dropped here"),
+                             accepted("int8_mask", "no effect: there are no masks")};
 
 constexpr Doc kDoc{
     .says = "Adds a weighted sum of the models' deltas to the base.",

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/elementwise.h"
+#include "methods/shared_fields.h"
 #include "methods/stages.h"
 
 namespace merganser::methods {
@@ -21,9 +22,9 @@ struct Params {
 };
 
 constexpr std::array kFields{
-    field<&Params::weight>("weight", "factor on each delta, before the vote").all_or_none(),
+    vote_weight_field<&Params::weight>(),
     field<&Params::density>("density", "share of entries each delta keeps; 1 keeps all, 0 none"),
-    field<&Params::normalize>("normalize", "divide by the weights of the models that agree"),
+    vote_normalize_field<&Params::normalize>(),
     field<&Params::rescale>("rescale", "scale a trimmed delta to the L1 norm of the whole"),
     field<&Params::scope>(
         "scope",
@@ -34,12 +35,10 @@ constexpr std::array kFields{
         "exact: int(density * n) entries, the first among equals; threshold: all that equal the "
         "(int(density * n) + 1)-th largest stay")
         .one_of("exact", "threshold"),
-    field<&Params::zero_sign>("zero_sign", "sign where the mass is exactly 0")
-        .one_of("positive", "majority"),
-    field<&Params::aggregate>("aggregate", "what becomes of the deltas that agree")
-        .one_of("mean", "sum", "max"),
-    field<&Params::lambda>("lambda", "factor on the merged delta"),
-    accepted("int8_mask", "no effect: masks are never stored")};
+    zero_sign_field<&Params::zero_sign>(),
+    aggregate_field<&Params::aggregate>(),
+    lambda_field<&Params::lambda>(),
+    int8_mask_field()};
 
 constexpr Preset kPaper[]{{"scope", "model"}, {"zero_sign", "majority"}, {"cut", "threshold"},
                           {"density", "0.2"}, {"aggregate", "mean"},     {"lambda", "1"},

@@ -252,8 +252,10 @@ Result<void> place_rows(Plan& plan, const Options& options) {
   formats::Metadata metadata{{"format", "pt"}};
   if (plan.single_file) {
     for (const auto& [key, value] : plan.recipe.output.metadata) metadata[key] = value;
-    metadata["merganser_recipe"] = plan.recipe.resolved;
-    metadata["merganser_version"] = options.version;
+    if (plan.has_recipe()) {
+      metadata["merganser_recipe"] = plan.recipe.resolved;
+      metadata["merganser_version"] = options.version;
+    }
   }
   if (!plan.single_file) {
     plan.shard_bytes =

@@ -102,6 +102,9 @@ struct Plan {
   std::uint64_t peak_bytes = 0;  ///< What the executor needs at the most, the program included.
   std::size_t phases = 1;  ///< Readings of the inputs that statistics of the whole model ask for,
                            ///< the merge included.
+
+  /// False for a conversion, which no recipe asked for: then none is written beside the weights.
+  bool has_recipe() const { return !recipe.text.empty(); }
 };
 
 struct Options {

@@ -102,20 +102,6 @@ std::optional<ModelRef> from_map(const Node& node, Problems& problems) {
   return ref;
 }
 
-struct Preset {
-  std::string name;
-  std::vector<Rename> renames;
-};
-
-/// Named lists of renames.
-const std::vector<Preset>& presets() {
-  static const std::vector<Preset> all{
-      // The language part of a vision-language model under the names of the language model alone.
-      {"text-of-vlm",
-       {{"^language_model\\.", "", {}}, {"^model\\.language_model\\.", "model.", {}}}}};
-  return all;
-}
-
 }  // namespace
 
 std::string ModelRef::text() const {
@@ -134,20 +120,20 @@ std::optional<ModelRef> read_model(const Node& node, Problems& problems) {
   return std::nullopt;
 }
 
-std::vector<Rename> read_renames(const Node& node, Problems& problems) {
+std::vector<Rename> read_renames(const Node& node,
+                                 const std::map<std::string, std::vector<Rename>>& presets,
+                                 Problems& problems) {
   const std::string form = "- {match: '^old\\.', to: 'new.'}";
   if (node.is_scalar()) {
-    std::vector<std::string> names;
-    for (const Preset& preset : presets()) {
-      if (preset.name == node.scalar.text) {
-        std::vector<Rename> renames = preset.renames;
-        for (Rename& rename : renames) rename.mark = node.place.mark;
-        return renames;
-      }
-      names.push_back(preset.name);
+    if (const auto preset = presets.find(node.scalar.text); preset != presets.end()) {
+      std::vector<Rename> renames = preset->second;
+      for (Rename& rename : renames) rename.mark = node.place.mark;
+      return renames;
     }
+    std::vector<std::string> names;
+    for (const auto& [name, renames] : presets) names.push_back(name);
     problems.error(Code::recipe_value, node.place, "unknown preset \"" + node.scalar.text + "\"",
-                   "there is " + join(names) + ", or a list: " + form);
+                   "there are " + join(names) + ", or a list: " + form);
     return {};
   }
   if (!node.is_list()) {

@@ -244,7 +244,7 @@ class Reader {
       note(item, "adapters", in_slice ? "sources[].adapters" : "models[].adapters");
       std::vector<Rename> rename;
       if (const Entry* entry = given(item, "rename"))
-        rename = read_renames(entry->value, problems_);
+        rename = read_renames(entry->value, vocabulary_.renames, problems_);
       const Entry* model = given(item, "model");
       if (!model) {
         problems_.error(Code::recipe_missing, item.place, what + " has no model", "model: PATH");
@@ -341,7 +341,7 @@ class Reader {
   void read_base() {
     std::vector<Rename> rename;
     const Entry* renames = given(root_, "base_rename");
-    if (renames) rename = read_renames(renames->value, problems_);
+    if (renames) rename = read_renames(renames->value, vocabulary_.renames, problems_);
     const Entry* base = given(root_, "base_model");
     if (!base) {
       if (renames) {

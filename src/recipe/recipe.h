@@ -270,11 +270,12 @@ struct Overrides {
   std::map<std::string, std::string> variables;
 };
 
-/// What a recipe may speak of: methods and steps by name, with the parameters that each takes. An
-/// empty map is not checked.
+/// What a recipe may speak of: methods and steps by name, with the parameters that each takes, and
+/// lists of renames that have a name. An empty map of methods or steps is not checked.
 struct Vocabulary {
   std::map<std::string, Fields> methods;
   std::map<std::string, Fields> steps;
+  std::map<std::string, std::vector<Rename>> renames;
 };
 
 /// Reads a recipe of one or several documents. Unknown methods and steps are errors that name the

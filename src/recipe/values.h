@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,7 +40,10 @@ std::optional<std::uint64_t> read_size(const Node& node, const std::string& what
                                        Problems& problems);
 
 std::optional<ModelRef> read_model(const Node& node, Problems& problems);
-std::vector<Rename> read_renames(const Node& node, Problems& problems);
+/// A list of renames, or one of the named ones in `presets`.
+std::vector<Rename> read_renames(const Node& node,
+                                 const std::map<std::string, std::vector<Rename>>& presets,
+                                 Problems& problems);
 
 enum class RuleFor { keep, only };
 std::optional<Rule> read_rule(const Node& node, RuleFor use, Problems& problems);

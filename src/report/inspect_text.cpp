@@ -73,6 +73,7 @@ std::string inspect_text(const InspectReport& model, const Style& style, bool te
   for (const auto& [absent, stands_for] : model.tied) {
     line("tied", fmt::format("{} is {}", absent, stands_for));
   }
+  for (const auto& names : model.shared) line("shared", join(names));
   line("tensors", std::to_string(model.tensors.size()));
   line("weights in", join(model.files));
   line("beside them", join(model.companions));

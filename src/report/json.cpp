@@ -215,6 +215,7 @@ std::string inspect_json(const InspectReport& model, bool tensors,
   out["roles"] = object_of(model.roles);
   out["layers"] = object_of(model.layers);
   out["tied"] = object_of(model.tied);
+  out["shared"] = model.shared;
   out["files"] = model.files;
   out["companions"] = model.companions;
   out["notes"] = model.notes;

@@ -15,7 +15,7 @@ std::string opening_line(const PlanReport& plan) {
                             bytes_text(plan.write_bytes));
 }
 
-std::string closing_line(const MergeReport& merge) {
+std::string closing_lines(const MergeReport& merge, const Style& style) {
   std::string text = tensors_summary(merge.merged, merge.copied, merge.plan.copied);
   text += fmt::format("; {} read, {} written in {}", bytes_text(merge.read_bytes),
                       bytes_text(merge.written_bytes), duration_text(merge.seconds));
@@ -27,7 +27,9 @@ std::string closing_line(const MergeReport& merge) {
   if (merge.peak_rss_bytes > 0) {
     text += fmt::format("; peak memory {}", bytes_text(merge.peak_rss_bytes));
   }
-  return text + "\n";
+  std::string lines;
+  for (const std::string& line : wrap(text, style.width)) lines += line + "\n";
+  return lines;
 }
 
 std::string non_finite_line(const MergeReport& merge) {

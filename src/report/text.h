@@ -21,8 +21,8 @@ std::string explain_text(const TensorReport& tensor, const Style& style);
 std::string opening_line(const PlanReport& plan);
 
 /// "291 merged, 48 copied (40 integers, 8 kept from vlm); 13.4 GB read, 6.7 GB written in 21.3 s
-/// (0.94 GB/s); peak memory 1.1 GB"
-std::string closing_line(const MergeReport& merge);
+/// (0.94 GB/s); peak memory 1.1 GB": one line, or as many as the width asks for.
+std::string closing_lines(const MergeReport& merge, const Style& style);
 
 /// What to think of NaN and infinities that were passed on; empty when there were none.
 std::string non_finite_line(const MergeReport& merge);

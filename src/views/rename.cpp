@@ -23,6 +23,18 @@ class Renamed final : public Checkpoint {
                     std::span<std::byte> out) const override {
     return source_->read(origin_[tensor], first, out);
   }
+  std::vector<std::vector<std::size_t>> aliases() const override {
+    std::vector<std::size_t> number(origin_.size());
+    for (std::size_t i = 0; i < origin_.size(); ++i) number[origin_[i]] = i;
+    std::vector<std::vector<std::size_t>> groups = source_->aliases();
+    for (std::vector<std::size_t>& group : groups) {
+      for (std::size_t& tensor : group) tensor = number[tensor];
+      std::sort(group.begin(), group.end());
+    }
+    std::sort(groups.begin(), groups.end());
+    return groups;
+  }
+
   std::vector<SourceFile> files() const override { return source_->files(); }
 
  private:

@@ -35,6 +35,11 @@ Answer<MergeReport> merge(const RecipeSource& recipe, const std::string& out,
   return stopped;
 }
 
+Answer<MergeReport> convert(const std::string& model, const std::string& out,
+                            const Options& options, Listener& listener) {
+  return merge({.path = model}, out, options, listener);
+}
+
 Answer<InspectReport> inspect(const std::string& /*model*/, const Options& options) {
   cli::fake_engine().options = options;
   return cli::fake_engine().inspect;

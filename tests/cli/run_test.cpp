@@ -71,27 +71,29 @@ TEST_F(Run, findings_of_verify_are_data_and_make_the_status_1) {
             "model: 2 files, 7 tensors: no findings\n");
   EXPECT_EQ(engine_.replay, 5U);
 
-  report.findings.emplace_back().message = "too short";
+  report.findings.push_back({.message = "too \x1b[2J short", .hint = "cut off\nfetch it again"});
   engine_.verify.status = Status::failed;
   const Done done = call({"verify", "model", "--quiet"});
   EXPECT_EQ(done.status, 1);
-  EXPECT_EQ(done.out, ":0: too short\nmodel: 2 files, 7 tensors: 1 findings\n");
+  EXPECT_EQ(done.out,
+            ":0: too \\x1b[2J short (cut off\\x0afetch it again)\n"
+            "model: 2 files, 7 tensors: 1 finding\n");
   const auto json = nlohmann::json::parse(call({"verify", "model", "--json", "--quiet"}).out);
-  EXPECT_EQ(json["findings"][0]["message"], "too short");
+  EXPECT_EQ(json["findings"][0]["message"], "too \x1b[2J short");
 }
 
 TEST_F(Run, reproduce_says_what_differs) {
   ReproduceReport& report = engine_.reproduce.value.emplace();
   report.merge.out = "new";
   report.merge.hashes.emplace_back("a.weight", "00");
-  EXPECT_EQ(call({"reproduce", "out", "new", "--quiet"}).out, "new: the same, 1 tensors\n");
+  EXPECT_EQ(call({"reproduce", "out", "new", "--quiet"}).out, "new: the same, 1 tensor\n");
   EXPECT_EQ(engine_.out, "new");
 
   report.differences.emplace_back().message = "another hash";
   engine_.reproduce.status = Status::failed;
   const Done done = call({"reproduce", "out", "new", "--quiet"});
   EXPECT_EQ(done.status, 1);
-  EXPECT_EQ(done.out, ":0: another hash\nnew: 1 differences\n");
+  EXPECT_EQ(done.out, ":0: another hash\nnew: 1 difference\n");
 }
 
 TEST_F(Run, help_fits_a_screen) {

@@ -350,11 +350,17 @@ class Fault {
     file_calls().rename = [](const char* from, const char* to) {
       return hit(kRename, EACCES) ? -1 : real.rename(from, to);
     };
+    // Names are renamed one by one only where they cannot be swapped.
+    if (kind == kRename) file_calls().exchange = [](const char*, const char*) { return cannot(); };
   }
   ~Fault() { file_calls() = real; }
   static inline std::atomic<bool> struck;
 
  private:
+  static int cannot() {
+    errno = EINVAL;
+    return -1;
+  }
   static bool hit(Kind kind, int reason) {
     if (kind != chosen || left-- != 0) return false;
     struck = true;
@@ -408,6 +414,76 @@ TEST_F(Merge, leaves_all_as_it_was_wherever_the_disk_fails) {
     }
   }
   EXPECT_TRUE(all_files(folders_.path() / "in") == inputs);
+}
+
+// As if it had been killed between the two renames: from the second on, none is done.
+TEST_F(Merge, that_was_killed_while_it_replaced_out_is_mended) {
+  ASSERT_TRUE(run());
+  const auto before = all_files(out());
+  const auto kill = [&] {
+    static int left;
+    static FileCalls real;
+    left = 1;
+    real = file_calls();
+    file_calls().exchange = [](const char*, const char*) { return -1; };
+    file_calls().rename = [](const char* from, const char* to) {
+      return left-- > 0 ? real.rename(from, to) : -1;
+    };
+    const auto answer = run(out(), {.overwrite = true}, -1, "2");
+    file_calls() = real;
+    ASSERT_FALSE(answer);
+    ASSERT_EQ(beside(), Names{".out.merganser-replaced"});
+  };
+  for (const bool resume : {false, true}) {
+    kill();
+    const auto refused = run({.resume = resume});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.problems[0].code, "output-exists");
+    EXPECT_EQ(beside(), Names{"out"});
+    EXPECT_TRUE(all_files(out()) == before);
+  }
+  kill();
+  const auto answer = run(out(), {.overwrite = true}, -1, "2");
+  ASSERT_TRUE(answer) << text(answer);
+  EXPECT_EQ(beside(), Names{"out"});
+  EXPECT_FALSE(all_files(out()) == before);
+}
+
+TEST_F(Merge, that_was_killed_after_it_replaced_out_leaves_nothing_that_stays) {
+  ASSERT_TRUE(run());
+  for (const char* left : {".out.merganser-replaced", ".out.merganser-part"}) {
+    fs::create_directory(out().parent_path() / left);
+    std::ofstream(out().parent_path() / left / "old") << "1";
+    const auto answer = run({.overwrite = true});
+    ASSERT_TRUE(answer) << text(answer);
+    EXPECT_EQ(beside(), Names{"out"});
+    EXPECT_FALSE(fs::exists(out() / "old"));
+  }
+}
+
+TEST_F(Merge, does_not_lose_warnings_when_it_fails) {
+  RecipeSource source = recipe();
+  source.text += "unknown_key: 1\n";
+  Stop listener;
+  const auto check = [&](const std::string& to, const Options& options) {
+    const auto answer = merge(source, to, options, listener);
+    ASSERT_FALSE(answer);
+    ASSERT_EQ(answer.notes.size(), 1U) << to;
+    EXPECT_EQ(answer.notes[0].subject, "unknown_key");
+  };
+  check(model("a").string(), {.overwrite = true});
+  check(out().string(), {.memory_bytes = 1 << 20});
+  check(out().string(), {.cpu_level = "z80"});
+  check((model("a") / "config.json" / "x").string(), {});
+}
+
+TEST_F(Merge, takes_a_folder_for_scratch_files_that_is_there) {
+  const auto refused = run({.scratch_folder = (folders_.path() / "gone").string()});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.problems[0].code, "usage");
+  EXPECT_NE(text(refused).find("expected a folder that can be written to"), std::string::npos);
+  EXPECT_FALSE(run({.scratch_folder = (model("a") / "config.json").string()}));
+  EXPECT_TRUE(run({.scratch_folder = folders_.path().string()}));
 }
 
 TEST_F(Merge, of_a_single_file_leaves_nothing_when_it_fails) {

@@ -168,9 +168,10 @@ TEST(Safetensors, refuses_every_lie_by_its_check) {
 
 TEST(Safetensors, names_the_tensor_as_the_subject_without_hidden_characters) {
   const TempFolder folder;
+  const std::string hidden = std::string("\xe2\x80") + '\xae';  // U+202E
   const auto path = folder.write(
       "m",
-      safetensors("{\"w\xe2\x80\xae\":{\"dtype\":\"U9\",\"shape\":[],\"data_offsets\":[0,1]}}", 1));
+      safetensors("{\"w" + hidden + R"(":{"dtype":"U9","shape":[],"data_offsets":[0,1]}})", 1));
   const Error error = error_of(open_safetensors(path, kStrict));
   EXPECT_TRUE(names(error, "ST-6", "tensor \"w\\u202e\" has"));
   EXPECT_EQ(error.subject, "w\\u202e");
@@ -183,6 +184,34 @@ TEST(Safetensors, limits_the_header) {
   const Error error = error_of(open_safetensors(path, {.max_header_bytes = 9}));
   EXPECT_TRUE(names(error, "ST-2", "the header has 10 bytes, expected at most 9"));
   EXPECT_TRUE(open_safetensors(path, {.max_header_bytes = 10}));
+}
+
+TEST(Safetensors, limits_the_number_of_tensors) {
+  const TempFolder folder;
+  const std::string form = R"({"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  const auto path = folder.write("m", safetensors("{\"a\":" + form + ",\"b\":" + form + "}", 0));
+  EXPECT_TRUE(names(error_of(open_safetensors(path, {.max_tensors = 1})), "ST-12",
+                    "has 2 tensors, expected at most 1"));
+  EXPECT_TRUE(open_safetensors(path, {.max_tensors = 2}));
+  EXPECT_TRUE(open_safetensors(path, {.lenient = true, .max_tensors = 1}));
+}
+
+TEST(Safetensors, keeps_all_findings_and_still_fails) {
+  const TempFolder folder;
+  const auto path = folder.write("m", safetensors(R"({"a":1,"b":2})", 0));
+  std::vector<Error> findings;
+  for (const std::size_t kept : {2U, 4U}) {
+    const Error error = error_of(open_safetensors(path, {.findings = &findings}));
+    EXPECT_TRUE(names(error, "ST-5", "\"a\""));
+    EXPECT_EQ(findings.size(), kept);
+  }
+  // A header of nothing but lies is not read for ever.
+  std::string lies = "{";
+  for (int i = 0; i < 2000; ++i) lies += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":1";
+  findings.clear();
+  EXPECT_FALSE(
+      open_safetensors(folder.write("m", safetensors(lies + "}", 0)), {.findings = &findings}));
+  EXPECT_EQ(findings.size(), 1000U);
 }
 
 TEST(Safetensors, refuses_what_is_no_regular_file) {
@@ -285,10 +314,9 @@ TEST(Safetensors, refuses_other_formats_by_name) {
     return error.code == Code::unsupported && error.message.find(format) != std::string::npos;
   };
   using namespace std::string_view_literals;
-  EXPECT_TRUE(refused("PK\x03\x04\0\0\x08\x08\0\0"sv, "PyTorch archives"));
-  EXPECT_TRUE(refused("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."sv, "PyTorch archives"));
   EXPECT_TRUE(refused("GGUF\3\0\0\0"sv, "GGUF files"));
   EXPECT_TRUE(refused("\x89HDF\r\n\x1a\n"sv, "HDF5 files"));
+  EXPECT_TRUE(refused(std::string(257, 'n') + "ustar", "tar archives"));
 }
 
 // --- Layout ---

@@ -52,17 +52,21 @@ constexpr Variant kVariants[]{{"mergekit", "", {}}, {"paper", "", {}}};
 }  // namespace
 
 const Vocabulary& vocabulary() {
-  static const Vocabulary words{.methods = {{"linear", fields<Params>(kOfLinear)},
-                                            {"slerp", fields<Params>(kOfSlerp)},
-                                            {"task_arithmetic", fields<Params>(kOfTaskArithmetic)},
-                                            {"ties", fields<Params>(kOfTies, kVariants)},
-                                            {"passthrough", fields<Params>(kOfPassthrough)},
-                                            {"average", fields<Params>({})}},
-                                .steps = {{"scale", fields<Params>(kOfScale)},
-                                          {"dare", fields<Params>(kOfDare)},
-                                          {"trim", fields<Params>(kOfTrim)},
-                                          {"clamp", fields<Params>(kOfClamp)}}};
-  return words;
+  static const Vocabulary kWords{
+      .methods = {{"linear", fields<Params>(kOfLinear)},
+                  {"slerp", fields<Params>(kOfSlerp)},
+                  {"task_arithmetic", fields<Params>(kOfTaskArithmetic)},
+                  {"ties", fields<Params>(kOfTies, kVariants)},
+                  {"passthrough", fields<Params>(kOfPassthrough)},
+                  {"average", fields<Params>({})}},
+      .steps = {{"scale", fields<Params>(kOfScale)},
+                {"dare", fields<Params>(kOfDare)},
+                {"trim", fields<Params>(kOfTrim)},
+                {"clamp", fields<Params>(kOfClamp)}},
+      .renames = {{"text-of-vlm",
+                   {{"^language_model\\.", "", {}}, {"^model\\.language_model\\.", "model.", {}}}},
+                  {"unwrapped", {{"^module\\.", "", {}}}}}};
+  return kWords;
 }
 
 Checked<std::vector<Recipe>> read(const std::string& text, const Overrides& overrides) {

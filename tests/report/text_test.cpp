@@ -74,20 +74,23 @@ TEST(Text, explain_says_why_a_tensor_is_copied) {
 }
 
 TEST(Text, closing_line_has_counts_bytes_and_rate) {
-  EXPECT_EQ(closing_line(merge_report()),
+  EXPECT_EQ(closing_lines(merge_report(), {}),
             "291 merged, 48 copied (40 integers, 8 kept from vlm); 13.4 GB read, 6.7 GB written in "
             "21.3 s "
             "(0.94 GB/s); peak memory 1.1 GB\n");
+  EXPECT_EQ(closing_lines(merge_report(), {.width = 80}),
+            "291 merged, 48 copied (40 integers, 8 kept from vlm); 13.4 GB read, 6.7 GB\n"
+            "written in 21.3 s (0.94 GB/s); peak memory 1.1 GB\n");
 }
 
 TEST(Text, closing_line_of_a_merge_without_copies) {
   MergeReport merge = merge_report();
   merge.copied = 0;
   merge.plan.copied.clear();
-  EXPECT_EQ(closing_line(merge).substr(0, 12), "291 merged; ");
+  EXPECT_EQ(closing_lines(merge, {}).substr(0, 12), "291 merged; ");
   merge.copied = 40;
   merge.plan.copied = {{"integers", 40}};
-  EXPECT_EQ(closing_line(merge).substr(0, 35), "291 merged, 40 copied (integers); 1");
+  EXPECT_EQ(closing_lines(merge, {}).substr(0, 35), "291 merged, 40 copied (integers); 1");
 }
 
 TEST(Text, non_finite_values_are_told) {
