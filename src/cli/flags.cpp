@@ -12,34 +12,34 @@ constexpr const char* kFine = "";
 
 using Apply = const char* (*)(Arguments&, const Flag&, std::string_view);
 
-template <bool Arguments::* kMember>
+template <bool Arguments::* Member>
 const char* set_switch(Arguments& a, const Flag&, std::string_view value) {
-  a.*kMember = value == "true";
+  a.*Member = value == "true";
   return kFine;
 }
 
-template <bool Options::* kMember>
+template <bool Options::* Member>
 const char* set_option(Arguments& a, const Flag&, std::string_view value) {
-  a.options.*kMember = value == "true";
+  a.options.*Member = value == "true";
   return kFine;
 }
 
 /// For a flag that is written --no-x and clears x.
-template <bool Options::* kMember>
+template <bool Options::* Member>
 const char* clear_option(Arguments& a, const Flag&, std::string_view value) {
-  a.options.*kMember = value != "true";
+  a.options.*Member = value != "true";
   return kFine;
 }
 
-template <std::string Options::* kMember>
+template <std::string Options::* Member>
 const char* set_option_text(Arguments& a, const Flag&, std::string_view value) {
-  a.options.*kMember = value;
+  a.options.*Member = value;
   return kFine;
 }
 
-template <std::string Arguments::* kMember>
+template <std::string Arguments::* Member>
 const char* set_text(Arguments& a, const Flag&, std::string_view value) {
-  a.*kMember = value;
+  a.*Member = value;
   return kFine;
 }
 
@@ -198,6 +198,14 @@ constexpr std::array kFlags{
     also(on("help", kAll, "this text", set_switch<&Arguments::help>), "-h"),
 
     grouped(pair("safe-serialization", kMerge, "", set_switch<&Arguments::safe_serialization>),
+            Group::mergekit),
+    grouped(also(on("tensor-intersection", kPlainTensors, "leave out tensors that some model lacks",
+                    set_option<&Options::tensor_intersection>),
+                 "-i"),
+            Group::mergekit),
+    grouped(also(on("tensor-union", kPlainTensors, "merge tensors over the models that have them",
+                    set_option<&Options::tensor_union>),
+                 "-u"),
             Group::mergekit),
     idle("unsafe-truncate-embeddings"),
     idle("transformers-cache", "PATH"),

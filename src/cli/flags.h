@@ -45,6 +45,7 @@ enum Uses : std::uint32_t {
   kVerify = 128,
   kReproduce = 256,
   kAll = 511,
+  kPlainTensors = 512,  ///< Of merge when it is called mergekit-pytorch.
 };
 
 /// Where a flag stands in the help.

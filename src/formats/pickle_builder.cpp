@@ -48,7 +48,7 @@ PickleValue PickleBuilder::make(PickleKind kind, std::vector<PickleValue> items)
 }
 
 Result<PickleValue> PickleBuilder::global(std::string_view module, std::string_view name,
-                                          PickleValue span) {
+                                          PickleValue span) const {
   const std::string shown = printable(fmt::format("{} {}", module, name));
   const bool plain = !module.empty() && !name.empty() && module.size() <= kLongestName &&
                      name.size() <= kLongestName && is_printable(module) && is_printable(name) &&

@@ -45,10 +45,10 @@ struct Dimension {
   std::uint64_t out_stride;
 };
 
-template <std::size_t kBytes>
+template <std::size_t Bytes>
 void scatter_of(const std::byte* in, std::byte* out, const Dimension& run) {
   for (std::uint64_t i = 0; i < run.size; ++i) {
-    std::memcpy(out + i * run.out_stride * kBytes, in + i * run.stride * kBytes, kBytes);
+    std::memcpy(out + i * run.out_stride * Bytes, in + i * run.stride * Bytes, Bytes);
   }
 }
 

@@ -321,7 +321,8 @@ class DirectoryReader {
                         fmt::format("would inflate to {} bytes, expected at most {}", member.bytes,
                                     kLargestInflated));
     }
-    if (member.deflated && member.bytes / kLargestRatio > member.stored_bytes) {
+    if (member.deflated && member.bytes > 0 &&
+        (member.bytes - 1) / kLargestRatio >= member.stored_bytes) {
       return bad_member("ZP-2", member,
                         fmt::format("would inflate {} bytes to {}, expected at most {} times as "
                                     "many",

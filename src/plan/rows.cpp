@@ -144,6 +144,8 @@ std::optional<PlannedRow> Rows::row_of(const Item& item) {
   if (!had_problem && problems_.any()) return std::nullopt;
   const Inputs inputs = split(item, subject);
   if (inputs.present().empty()) return copy_first(item, "no merged model has it");
+  const bool incomplete_set = !inputs.absent.empty() || inputs.base_absent;
+  if (incomplete_set && recipe_.missing == recipe::OnMissing::omit) return std::nullopt;
   if (auto row = whole_numbers(item, inputs)) return row;
   bool handled = false;
   auto row = incomplete(item, inputs, handled);
