@@ -93,7 +93,8 @@ struct Options {
   bool tensor_intersection = false;  ///< Tensors that some model lacks are left out, ...
   bool tensor_union = false;         ///< ... or merged over the models that have them.
   bool verify = false;               ///< `merge`: read the output back and compare its hashes.
-  bool check_finite = false;         ///< `verify`: look for NaN and infinity in every tensor.
+  bool check_finite = false;         ///< `verify`: look for NaN and infinity in every tensor,
+                                     ///< and compare the checksums of archives.
   std::string only_tensor;  ///< `merge`: a glob; only these tensors are made, for debugging.
   bool sample = true;     ///< `plan` reads a fixed sample of weights for its figures about deltas.
   std::string cpu_level;  ///< "baseline", "sse4", "avx2", "avx512"; empty: the best, or

@@ -6,7 +6,6 @@
 namespace merganser::formats {
 namespace {
 
-constexpr std::size_t kBandBytes = std::size_t{4} << 20;
 constexpr std::size_t kWindowBytes = std::size_t{256} << 10;
 // Reading so many bytes that nobody asked for costs less than another call.
 constexpr std::uint64_t kWorthReading = 2048;

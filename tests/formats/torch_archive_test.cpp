@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "core/file.h"
+#include "formats/safetensors.h"
 #include "formats/weights.h"
 #include "support.h"
 #include "torch_files.h"
@@ -275,6 +276,36 @@ TEST(TorchArchive, knows_tensors_that_are_one) {
                                {{"0", floats(6)}}));
   ASSERT_TRUE(file) << error_of(file).text();
   EXPECT_EQ((*file)->aliases(), (std::vector<std::vector<std::size_t>>{{0, 2}}));
+}
+
+TEST(TorchArchive, passes_on_what_shards_share) {
+  const TempFolder folder;
+  const std::string tied = storage("0", "Float", 6);
+  folder.write("a.bin",
+               torch_zip(pickle(dict({{"m", plain_tensor("0", {6})}})), {{"0", floats(6)}}));
+  folder.write("b.bin", torch_zip(pickle(dict({{"a", tensor(tied, 0, {3, 2}, {1, 3})},
+                                               {"z", tensor(tied, 0, {3, 2}, {1, 3})}})),
+                                  {{"0", floats(6)}}));
+  const auto index = folder.write("pytorch_model.bin.index.json",
+                                  R"({"weight_map":{"a":"b.bin","m":"a.bin","z":"b.bin"}})");
+  const auto sharded = open_sharded(index, kStrict);
+  ASSERT_TRUE(sharded) << error_of(sharded).text();
+  EXPECT_EQ((*sharded)->aliases(), (std::vector<std::vector<std::size_t>>{{0, 2}}));
+  EXPECT_EQ((*sharded)->reading_bytes(), 4U << 20);
+  EXPECT_EQ((*sharded)->files().size(), 3U);
+  EXPECT_EQ(tensor_bytes(**sharded, 1), floats(6));
+}
+
+TEST(TorchArchive, compares_the_sums_of_members) {
+  const TempFolder folder;
+  std::string bytes = torch_zip(pickle(dict({{"w", plain_tensor("0", {6})}})), {{"0", floats(6)}});
+  const auto path = folder.write("file", bytes);
+  EXPECT_TRUE(wrong_sums(path, kStrict)->empty());
+  bytes[bytes.find(floats(6)) + 5] ^= 1;
+  folder.write("file", bytes);
+  EXPECT_EQ(*wrong_sums(path, kStrict), (std::vector<std::string>{"archive/data/0"}));
+  folder.write("file", safetensors("{}", 0));
+  EXPECT_TRUE(wrong_sums(path, kStrict)->empty());
 }
 
 TEST(TorchArchive, takes_dtypes_from_the_third_form) {
