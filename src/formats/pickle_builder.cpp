@@ -82,7 +82,6 @@ Result<PickleValue> PickleBuilder::call(const PickleValue& callee, const PickleV
   if (callee.is(PickleKind::opaque)) return callee;
   if (!callee.is(PickleKind::global)) return bad("PK-3", "calls something that is no function");
   const GlobalEntry& entry = global_entry(callee.data);
-  // Stays where it is when nodes are added: they move, what they hold does not.
   const std::span<const PickleValue> given = pickled_.items(arguments);
   switch (entry.what) {
     case Global::ordered_dict:

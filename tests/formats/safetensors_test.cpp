@@ -169,8 +169,7 @@ TEST(Safetensors, refuses_every_lie_by_its_check) {
 TEST(Safetensors, names_the_tensor_as_the_subject_without_hidden_characters) {
   const TempFolder folder;
   const auto path = folder.write(
-      "m",
-      safetensors("{\"w\xe2\x80\xae\":{\"dtype\":\"U9\",\"shape\":[],\"data_offsets\":[0,1]}}", 1));
+      "m", safetensors(R"({"w\u202e":{"dtype":"U9","shape":[],"data_offsets":[0,1]}})", 1));
   const Error error = error_of(open_safetensors(path, kStrict));
   EXPECT_TRUE(names(error, "ST-6", "tensor \"w\\u202e\" has"));
   EXPECT_EQ(error.subject, "w\\u202e");
