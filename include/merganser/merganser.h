@@ -83,14 +83,19 @@ struct Options {
   bool resume = false;
   bool copy_tokenizer = true;
   bool write_model_card = true;
-  bool copy_code = true;      ///< Copy the code files that auto_map names.
-  bool sync = true;           ///< Wait for the disk before the result takes its name.
-  bool lenient = false;       ///< Files: checks that the format rules mark so become notes.
-  bool allow_opaque = false;  ///< Pickles: read past unknown classes beside the weights, never
-                              ///< run them.
-  bool verify = false;        ///< `merge`: read the output back and compare its hashes.
-  bool check_finite = false;  ///< `verify`: look for NaN and infinity in every tensor.
-  std::string only_tensor;    ///< `merge`: a glob; only these tensors are made, for debugging.
+  bool copy_code = true;       ///< Copy the code files that auto_map names.
+  bool sync = true;            ///< Wait for the disk before the result takes its name.
+  bool lenient = false;        ///< Files: checks that the format rules mark so become notes.
+  bool allow_opaque = false;   ///< Pickles: read past unknown classes beside the weights, never
+                               ///< run them.
+  bool plain_tensors = false;  ///< Models are tensors without more: those that only the base has
+                               ///< are left out.
+  bool tensor_intersection = false;  ///< Tensors that some model lacks are left out, ...
+  bool tensor_union = false;         ///< ... or merged over the models that have them.
+  bool verify = false;               ///< `merge`: read the output back and compare its hashes.
+  bool check_finite = false;         ///< `verify`: look for NaN and infinity in every tensor,
+                                     ///< and compare the checksums of archives.
+  std::string only_tensor;  ///< `merge`: a glob; only these tensors are made, for debugging.
   bool sample = true;     ///< `plan` reads a fixed sample of weights for its figures about deltas.
   std::string cpu_level;  ///< "baseline", "sse4", "avx2", "avx512"; empty: the best, or
                           ///< MERGANSER_CPU_LEVEL.

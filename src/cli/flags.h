@@ -46,6 +46,7 @@ enum Uses : std::uint32_t {
   kReproduce = 256,
   kConvert = 512,
   kAll = 1023,
+  kPlainTensors = 1024,  ///< Of merge when it is called mergekit-pytorch.
 };
 
 /// Where a flag stands in the help.

@@ -316,7 +316,7 @@ int run_completion(const Console& console, const Arguments& arguments) {
 
 int run_command(const Command& command, const std::vector<std::string>& words,
                 const Console& console) {
-  const Parsed parsed = parse(command, words);
+  Parsed parsed = parse(command, words);
   if (parsed.arguments.help) {
     console.print(help_text(command));
     return kDone;
@@ -325,6 +325,10 @@ int run_command(const Command& command, const std::vector<std::string>& words,
     return wrong_usage(console, parsed.arguments.json, parsed.error, parsed.hint);
   }
   switch (command.use) {
+    case kMerge | kPlainTensors:
+      parsed.arguments.options.plain_tensors = true;
+      parsed.arguments.options.write_model_card = false;
+      return run_merge(console, parsed.arguments);
     case kMerge:
       return run_merge(console, parsed.arguments);
     case kPlan:
@@ -364,9 +368,14 @@ int dispatch(const std::vector<std::string>& words, const Console& console) {
   if (called == "mergekit-yaml") {
     return run_command(*find_command("merge"), {words.begin() + 1, words.end()}, console);
   }
+  if (called == "mergekit-pytorch") {
+    Command plain = *find_command("merge");
+    plain.use |= kPlainTensors;
+    return run_command(plain, {words.begin() + 1, words.end()}, console);
+  }
   if (called.starts_with("mergekit-") || called == "bakllama") {
     return wrong_usage(console, false, fmt::format("{} is not supported yet", called),
-                       "mergekit-yaml is");
+                       "mergekit-yaml and mergekit-pytorch are");
   }
   if (words.size() < 2) {
     console.talk(help_text());

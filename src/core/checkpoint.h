@@ -56,6 +56,9 @@ class Checkpoint {
   /// that a pickle ties. Each group and the groups among themselves are in ascending order.
   virtual std::vector<std::vector<std::size_t>> aliases() const { return {}; }
 
+  /// Memory that reads may keep beside `out`, at the most; what was taken on opening counts not.
+  virtual std::uint64_t reading_bytes() const { return 0; }
+
   /// Number of the tensor of that name, or `npos`. Binary search over tensors().
   std::size_t find(std::string_view name) const;
   static constexpr std::size_t npos = static_cast<std::size_t>(-1);

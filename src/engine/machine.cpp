@@ -77,7 +77,8 @@ std::uint64_t available_bytes() {
 Result<Resources> resources_for(const plan::Plan& plan, const Options& options) {
   Resources out;
   out.threads = options.threads.value_or(allowed_threads());
-  const std::uint64_t fixed = peak_resident_bytes() + kReserve;
+  std::uint64_t fixed = peak_resident_bytes() + kReserve;
+  for (const plan::Input& input : plan.inputs) fixed += input.weights->reading_bytes();
   const std::uint64_t by_thread = kThreadReserve * out.threads;
   const std::uint64_t wanted = exec::wanted_bytes(plan, out.threads);
   const std::uint64_t least = exec::least_bytes(plan);

@@ -63,6 +63,37 @@ std::vector<std::size_t> tied_heads(const Checkpoint& weights,
   return heads;
 }
 
+/// Shows `input` without the tensors of these numbers.
+void hide(plan::Input& input, const std::vector<std::size_t>& tensors) {
+  if (tensors.empty()) return;
+  input.weights = views::without(input.weights, tensors);
+  const std::string class_name = input.architecture.class_name;
+  input.architecture = architecture::describe(*input.weights, input.model->config);
+  input.architecture.class_name = class_name;
+}
+
+/// Hides what only the base has, where it is not one of the merged models itself.
+void hide_base_only(const recipe::Recipe& recipe, std::vector<plan::Input>& inputs) {
+  if (!recipe.base) return;
+  for (const recipe::ModuleRecipe& module : recipe.modules) {
+    for (const recipe::Slice& slice : module.slices) {
+      for (const recipe::Source& source : slice.sources) {
+        if (source.input == *recipe.base) return;
+      }
+    }
+  }
+  plan::Input& base = inputs[*recipe.base];
+  std::vector<std::size_t> lonely;
+  for (std::size_t t = 0; t < base.weights->tensors().size(); ++t) {
+    const std::string& name = base.weights->tensors()[t].name;
+    const bool shared = std::any_of(inputs.begin(), inputs.end(), [&](const plan::Input& input) {
+      return &input != &base && input.weights->find(name) != Checkpoint::npos;
+    });
+    if (!shared) lonely.push_back(t);
+  }
+  hide(base, lonely);
+}
+
 /// Whatever lies beside a path that is not there and is called nearly so, as the recipe would write
 /// it.
 std::string near_path(const std::string& path) {
@@ -148,11 +179,7 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
     }
     plan::Input input{wanted.name, model, *std::move(weights), {}};
     input.architecture = architecture::describe(*input.weights, model->config);
-    const auto heads = tied_heads(*input.weights, input.architecture, model->config);
-    if (!heads.empty()) {
-      input.weights = views::without(input.weights, heads);
-      input.architecture = architecture::describe(*input.weights, model->config);
-    }
+    hide(input, tied_heads(*input.weights, input.architecture, model->config));
     if (!wanted.ref.override_architecture.empty())
       input.architecture.class_name = wanted.ref.override_architecture;
     inputs.push_back(std::move(input));
@@ -163,9 +190,12 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
 
 Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out,
                               const Options& options) {
+  if (options.tensor_union) recipe.missing = recipe::OnMissing::skip;
+  if (options.tensor_intersection) recipe.missing = recipe::OnMissing::omit;
   if (options.strict && !recipe.warnings.empty()) return recipe.warnings;
   auto inputs = open_inputs(recipe, options);
   if (!inputs) return inputs.errors();
+  if (options.plain_tensors) hide_base_only(recipe, *inputs);
   auto plan = plan::make(std::move(recipe), *std::move(inputs),
                          {.allow_crimes = options.allow_crimes,
                           .single_file = is_single_file(out),

@@ -8,6 +8,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/utf8.h"
 #include "engine/check_files.h"
 #include "engine/open.h"
 #include "engine/outputs.h"
@@ -17,6 +18,7 @@
 #include "exec/row_checks.h"
 #include "formats/model.h"
 #include "formats/safetensors.h"
+#include "formats/torch_archive.h"
 #include "formats/weights.h"
 #include "kernels/convert.h"
 
@@ -87,6 +89,24 @@ Result<void> look_for_non_finite(const Checkpoint& weights, VerifyReport& report
       found.check = "ST-14";
       report.findings.push_back(std::move(found));
       break;
+    }
+  }
+  return {};
+}
+
+/// Compares the checksums of archives with what is in them.
+Result<void> compare_sums(const Checkpoint& weights, const formats::ReadOptions& how,
+                          VerifyReport& report) {
+  for (const SourceFile& file : weights.files()) {
+    MERGANSER_TRY(const std::vector<std::string> wrong, formats::wrong_sums(file.path, how));
+    for (const std::string& member : wrong) {
+      Problem found =
+          finding(file.path,
+                  fmt::format("member \"{}\" has another checksum than the archive says",
+                              printable(member)),
+                  printable(member));
+      found.hint = "it is damaged, or was written without checksums";
+      report.findings.push_back(std::move(found));
     }
   }
   return {};
@@ -175,6 +195,9 @@ Answer<VerifyReport> verify(const std::string& path, std::size_t replay, const O
   if (model && options.check_finite) {
     if (auto looked = look_for_non_finite(*model->weights, report); !looked)
       return engine::failed<VerifyReport>(looked.error());
+    const formats::ReadOptions how = engine::read_options(options);
+    if (auto compared = compare_sums(*model->weights, how, report); !compared)
+      return engine::failed<VerifyReport>(compared.error());
   }
   if (model && replay > 0) {
     MERGANSER_ANSWER(VerifyReport, plan::Plan plan, plan_of(path, options));

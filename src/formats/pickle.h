@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <string>
 #include <string_view>
@@ -68,8 +69,8 @@ struct PickledTensor {
 
 /// What a pickle describes. Nothing in it was imported or called.
 struct Pickled {
-  std::string bytes;  ///< The pickle itself, up to and with its STOP.
-  std::vector<std::vector<PickleValue>> nodes;
+  std::string bytes;                           ///< The pickle itself, up to and with its STOP.
+  std::deque<std::vector<PickleValue>> nodes;  ///< Grows without moving what is there.
   std::vector<PickledStorage> storages;
   std::vector<PickledTensor> tensors;
   PickleValue root;
@@ -95,7 +96,7 @@ struct PickleSource {
 
 /// Reads a pickle as data by the rules PK-1 to PK-12 and PK-9: names are looked up in a fixed table
 /// (with ReadOptions::allow_opaque, others become placeholders), and what they would call is not
-/// called. The values form no cycle and are at most 256 deep. Memory: at most some 16 times the
+/// called. The values form no cycle and are at most 256 deep. Memory: at most some 24 times the
 /// pickle. Errors: io; bad_file with its check; unsupported for kinds of tensors that are not read
 /// (sparse, quantised...).
 Result<Pickled> read_pickle(PickleSource source, PickleContainer container, const Reading& reading);

@@ -48,7 +48,7 @@ PickleValue PickleBuilder::make(PickleKind kind, std::vector<PickleValue> items)
 }
 
 Result<PickleValue> PickleBuilder::global(std::string_view module, std::string_view name,
-                                          PickleValue span) {
+                                          PickleValue span) const {
   const std::string shown = printable(fmt::format("{} {}", module, name));
   const bool plain = !module.empty() && !name.empty() && module.size() <= kLongestName &&
                      name.size() <= kLongestName && is_printable(module) && is_printable(name) &&
@@ -82,7 +82,6 @@ Result<PickleValue> PickleBuilder::call(const PickleValue& callee, const PickleV
   if (callee.is(PickleKind::opaque)) return callee;
   if (!callee.is(PickleKind::global)) return bad("PK-3", "calls something that is no function");
   const GlobalEntry& entry = global_entry(callee.data);
-  // Stays where it is when nodes are added: they move, what they hold does not.
   const std::span<const PickleValue> given = pickled_.items(arguments);
   switch (entry.what) {
     case Global::ordered_dict:

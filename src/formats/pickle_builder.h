@@ -27,7 +27,8 @@ class PickleBuilder {
   PickleValue make(PickleKind kind, std::vector<PickleValue> items);
 
   /// PK-2: what `module` `name` stands for; the span of the name goes into a placeholder.
-  Result<PickleValue> global(std::string_view module, std::string_view name, PickleValue span);
+  Result<PickleValue> global(std::string_view module, std::string_view name,
+                             PickleValue span) const;
   /// PK-3: what calling `callee` with the tuple `arguments` gives.
   Result<PickleValue> call(const PickleValue& callee, const PickleValue& arguments);
   /// PK-3: what `callee.__new__` gives.

@@ -159,6 +159,12 @@ class ShardedCheckpoint final : public Checkpoint {
     return all;
   }
 
+  std::uint64_t reading_bytes() const override {
+    return std::accumulate(
+        shards_.begin(), shards_.end(), std::uint64_t{0},
+        [](std::uint64_t sum, const auto& shard) { return sum + shard->reading_bytes(); });
+  }
+
   std::vector<SourceFile> files() const override {
     std::vector<SourceFile> all{index_};
     for (const auto& shard : shards_) all.push_back(shard->files().front());

@@ -6,7 +6,6 @@
 namespace merganser::formats {
 namespace {
 
-constexpr std::size_t kBandBytes = std::size_t{4} << 20;
 constexpr std::size_t kWindowBytes = std::size_t{256} << 10;
 // Reading so many bytes that nobody asked for costs less than another call.
 constexpr std::uint64_t kWorthReading = 2048;
@@ -45,10 +44,10 @@ struct Dimension {
   std::uint64_t out_stride;
 };
 
-template <std::size_t kBytes>
+template <std::size_t Bytes>
 void scatter_of(const std::byte* in, std::byte* out, const Dimension& run) {
   for (std::uint64_t i = 0; i < run.size; ++i) {
-    std::memcpy(out + i * run.out_stride * kBytes, in + i * run.stride * kBytes, kBytes);
+    std::memcpy(out + i * run.out_stride * Bytes, in + i * run.stride * Bytes, Bytes);
   }
 }
 

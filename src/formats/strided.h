@@ -31,6 +31,8 @@ bool is_row_major(const Shape& shape, std::span<const std::uint64_t> strides);
 Result<void> gather(const File& file, const StridedPlace& place, std::uint64_t first,
                     std::span<std::byte> out);
 
+inline constexpr std::size_t kBandBytes = std::size_t{4} << 20;
+
 /// Gathers in bands of some 4 MiB and keeps the last one, so that small neighbouring ranges of a
 /// transposed tensor do not each walk through all of its storage. Memory: the band. Safe from
 /// several threads at once, which wait for each other.

@@ -7,9 +7,11 @@
 #include <fmt/format.h>
 
 #include "core/file.h"
+#include "formats/reading.h"
 #include "formats/state_dict.h"
 #include "formats/strided.h"
 #include "formats/torch_container.h"
+#include "formats/zip.h"
 
 namespace merganser::formats {
 namespace {
@@ -58,6 +60,11 @@ class TorchFile final : public Checkpoint {
     }
     if (big_endian_) swap_bytes(out, number_bytes(info.dtype));
     return {};
+  }
+
+  std::uint64_t reading_bytes() const override {
+    const bool gathers = std::find(row_major_.begin(), row_major_.end(), false) != row_major_.end();
+    return gathers ? kBandBytes : 0;
   }
 
   std::vector<SourceFile> files() const override { return {source_}; }
@@ -139,6 +146,22 @@ Result<std::unique_ptr<Checkpoint>> open_torch(const std::filesystem::path& path
   SourceFile source{path.string(), file.size(), file.modified_ns(), contents.header_hash};
   return std::unique_ptr<Checkpoint>(std::make_unique<TorchFile>(
       std::move(file), std::move(source), contents.big_endian, std::move(entries)));
+}
+
+Result<std::vector<std::string>> wrong_sums(const std::filesystem::path& path,
+                                            const ReadOptions& options) {
+  const Reading reading{path.string(), options, nullptr};
+  MERGANSER_TRY(const File file, File::open(path));
+  std::string prefix(std::min<std::uint64_t>(file.size(), kPrefixBytes), '\0');
+  MERGANSER_TRY(file.read_exact(0, std::as_writable_bytes(std::span(prefix))));
+  std::vector<std::string> wrong;
+  if (!prefix.starts_with("PK") || may_be_safetensors(prefix)) return wrong;
+  MERGANSER_TRY(const Zip zip, Zip::open(file, reading));
+  for (const ZipMember& member : zip.members()) {
+    MERGANSER_TRY(const bool right, has_its_sum(file, member, reading));
+    if (!right) wrong.push_back(member.name);
+  }
+  return wrong;
 }
 
 }  // namespace merganser::formats

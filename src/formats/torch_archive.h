@@ -23,4 +23,10 @@ Result<std::unique_ptr<Checkpoint>> open_torch(const std::filesystem::path& path
                                                const ReadOptions& options,
                                                std::vector<std::string>* notes = nullptr);
 
+/// Names of the members of a ZIP archive that have another CRC-32 than it says: it is damaged, or
+/// was written without. Nothing for files that are none. Reads all of the file. Errors: io;
+/// bad_file.
+Result<std::vector<std::string>> wrong_sums(const std::filesystem::path& path,
+                                            const ReadOptions& options);
+
 }  // namespace merganser::formats

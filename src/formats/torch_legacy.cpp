@@ -162,9 +162,10 @@ class LegacyContainer {
     std::string text(kCountBytes, '\0');
     MERGANSER_TRY(file_.read_exact(at_, std::as_writable_bytes(std::span(text))));
     const std::uint64_t count = read_unsigned(text, 0, kCountBytes);
-    const bool swapped = count != root.elements && says_big_endian;
+    const bool swapped =
+        count != root.elements && says_big_endian && __builtin_bswap64(count) == root.elements;
     if (swapped) big_endian_ = true;
-    if (count != root.elements && !(swapped && __builtin_bswap64(count) == root.elements)) {
+    if (count != root.elements && !swapped) {
       return bad(
           fmt::format("storage {} has {} elements, {} by the pickle", key, count, root.elements));
     }

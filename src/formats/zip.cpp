@@ -321,7 +321,8 @@ class DirectoryReader {
                         fmt::format("would inflate to {} bytes, expected at most {}", member.bytes,
                                     kLargestInflated));
     }
-    if (member.deflated && member.bytes / kLargestRatio > member.stored_bytes) {
+    if (member.deflated && member.bytes > 0 &&
+        (member.bytes - 1) / kLargestRatio >= member.stored_bytes) {
       return bad_member("ZP-2", member,
                         fmt::format("would inflate {} bytes to {}, expected at most {} times as "
                                     "many",
@@ -398,6 +399,27 @@ Result<std::string> read_member(const File& file, const ZipMember& member, std::
   auto content = inflate_exactly(stored, member.bytes);
   if (!content) return bad(fmt::format("does not inflate to its {} bytes", member.bytes));
   return *std::move(content);
+}
+
+Result<bool> has_its_sum(const File& file, const ZipMember& member, const Reading& reading) {
+  constexpr std::uint64_t piece = std::uint64_t{1} << 20;
+  uLong sum = 0;
+  const auto add = [&sum](std::string_view bytes) {
+    sum =
+        ::crc32(sum, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size()));
+  };
+  if (member.deflated) {
+    MERGANSER_TRY(const std::string content, read_member(file, member, kLargestInflated, reading));
+    add(content);
+    return sum == member.crc;
+  }
+  std::string bytes;
+  for (std::uint64_t at = 0; at < member.bytes; at += bytes.size()) {
+    bytes.resize(std::min(piece, member.bytes - at));
+    MERGANSER_TRY(file.read_exact(member.offset + at, std::as_writable_bytes(std::span(bytes))));
+    add(bytes);
+  }
+  return sum == member.crc;
 }
 
 }  // namespace merganser::formats

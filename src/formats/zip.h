@@ -50,4 +50,8 @@ class Zip {
 Result<std::string> read_member(const File& file, const ZipMember& member, std::uint64_t limit,
                                 const Reading& reading);
 
+/// True when the content of a member has the CRC-32 that the directory says. Reads all of it, in
+/// pieces. Errors: as read_member.
+Result<bool> has_its_sum(const File& file, const ZipMember& member, const Reading& reading);
+
 }  // namespace merganser::formats

@@ -144,6 +144,8 @@ std::optional<PlannedRow> Rows::row_of(const Item& item) {
   if (!had_problem && problems_.any()) return std::nullopt;
   const Inputs inputs = split(item, subject);
   if (inputs.present().empty()) return copy_first(item, "no merged model has it");
+  const bool incomplete_set = !inputs.absent.empty() || inputs.base_absent;
+  if (incomplete_set && recipe_.missing == recipe::OnMissing::omit) return std::nullopt;
   if (auto row = whole_numbers(item, inputs)) return row;
   bool handled = false;
   auto row = incomplete(item, inputs, handled);
@@ -216,7 +218,7 @@ std::optional<PlannedRow> Rows::incomplete(const Item& item, const Inputs& input
   if (inputs.absent.empty() && !inputs.base_absent) return std::nullopt;
   const bool enough = static_cast<int>(inputs.models.size()) >= method_.needs.least_models &&
                       !method_.needs.every_model;
-  const bool mergeable = enough && !(inputs.base_absent && method_.needs.base == Base::required);
+  const bool mergeable = enough && (!inputs.base_absent || method_.needs.base != Base::required);
   if (item.meaning->optional || recipe_.missing == recipe::OnMissing::skip) {
     handled = !mergeable;
     return handled ? copy_first(item, "too few models have it") : std::nullopt;

@@ -200,7 +200,12 @@ struct Unread {
   Mark mark;
 };
 
-enum class OnMissing { error, skip, take };
+enum class OnMissing {
+  error,
+  skip,
+  take,
+  omit,  ///< Leave the tensor out; the command line asks for it, no recipe does.
+};
 enum class OnMismatch { error, take };
 
 struct Output {

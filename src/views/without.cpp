@@ -37,6 +37,7 @@ class Without final : public Checkpoint {
     return groups;
   }
 
+  std::uint64_t reading_bytes() const override { return source_->reading_bytes(); }
   std::vector<SourceFile> files() const override { return source_->files(); }
 
  private:

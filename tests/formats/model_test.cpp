@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "support.h"
+#include "torch_files.h"
 
 namespace merganser::formats {
 namespace {
@@ -104,6 +105,45 @@ TEST_F(OpenModel, takes_the_weights_that_the_config_names) {
                     "transformers_weights is \"../other.safetensors\": a path that leaves"));
   add("config.json", R"({"transformers_weights": "gone.safetensors"})");
   EXPECT_TRUE(names(error(), "RD-5", "there is no such file"));
+}
+
+TEST_F(OpenModel, takes_pickles_where_there_are_no_safetensors) {
+  const auto add_torch = [this](std::string_view name, std::string_view tensor) {
+    add(name, torch_zip(pickle(dict({{std::string(tensor), plain_tensor("0", {6})}})),
+                        {{"0", floats(6)}}));
+  };
+  add("training_args.bin", "no weights");
+  add("optimizer.pt", "no weights");
+  add("vocab.pkl", "no weights");
+  add_torch("epoch-3.ckpt", "lone");
+  EXPECT_EQ(tensor(), "lone");
+  add_torch("other.pth", "other");
+  EXPECT_NE(tensor().find("found 2 such files: epoch-3.ckpt, other.pth"), std::string::npos);
+  add_torch("pytorch_model.fp16-00001-of-00001.bin", "variant");
+  add("pytorch_model.bin.index.fp16.json",
+      R"({"weight_map":{"variant":"pytorch_model.fp16-00001-of-00001.bin"}})");
+  EXPECT_EQ(tensor(), "variant");
+  add_torch("pytorch_model.bin", "single");
+  EXPECT_EQ(tensor(), "single");
+  add_torch("pytorch_model-00001-of-00001.bin", "sharded");
+  add("pytorch_model.bin.index.json",
+      R"({"weight_map":{"sharded":"pytorch_model-00001-of-00001.bin"}})");
+  EXPECT_EQ(tensor(), "sharded");
+  add_weights("model.safetensors", "safe");
+  EXPECT_EQ(tensor(), "safe");
+}
+
+TEST_F(OpenModel, content_decides_what_a_file_is) {
+  add("model.safetensors",
+      torch_zip(pickle(dict({{"pickled", plain_tensor("0", {6})}})), {{"0", floats(6)}}));
+  EXPECT_EQ(tensor(), "pickled");
+  fs::remove(folder_ / "model" / "model.safetensors");
+  add_weights("pytorch_model.bin", "safe");
+  EXPECT_EQ(tensor(), "safe");
+  // The header's length looks like the start of a pickle: 80 02.
+  std::string padded = "{}" + std::string(0x280 - 2, ' ');
+  add("pytorch_model.bin", safetensors(padded, 0));
+  EXPECT_TRUE(open()) << error().text();
 }
 
 TEST_F(OpenModel, says_what_it_looked_for) {

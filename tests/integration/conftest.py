@@ -89,3 +89,15 @@ def fetched(get: Callable[[], object]) -> object:
 def minilm() -> tuple[Path, Path]:
     """all-MiniLM-L6-v2 and its published fine-tune."""
     return fetched(lambda: published.minilm_models(published.cache_folder() / "models"))
+
+
+@pytest.fixture(scope="session")
+def rxnfp() -> tuple[Path, Path, Path]:
+    """A BERT of chemical reactions and two fine-tunes of it, kept as pickles."""
+    return fetched(lambda: published.rxnfp_models(published.cache_folder() / "models"))
+
+
+@pytest.fixture(scope="session")
+def torch_files() -> dict[str, Path]:
+    """Published weight files of torch, by a short name."""
+    return fetched(lambda: published.torch_files(published.cache_folder() / "models"))

@@ -64,6 +64,7 @@ TEST(Json, inspect_lists_tensors_when_asked) {
       model["tensors"][1].dump(),
       R"({"name":"model.layers.0.mlp.up_proj.weight","dtype":"bfloat16","shape":[10,30],"layer":0,"role":"mlp.up"})");
   EXPECT_EQ(model["tied"].dump(), R"({"lm_head.weight":"model.embed_tokens.weight"})");
+  EXPECT_EQ(model["shared"].dump(), R"([["a.weight","b.weight"]])");
   EXPECT_EQ(model["layers"].dump(), R"({"model.layers.":2})");
 }
 

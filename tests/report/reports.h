@@ -96,6 +96,7 @@ inline InspectReport inspect_report() {
   model.roles = {{"mlp.up", 300}, {"embedding", 900}};
   model.layers = {{"model.layers.", 2}};
   model.tied = {{"lm_head.weight", "model.embed_tokens.weight"}};
+  model.shared = {{"a.weight", "b.weight"}};
   model.files = {"model.safetensors"};
   model.companions = {"config.json", "tokenizer.json"};
   model.notes = {"an index and a single file: the index counts"};

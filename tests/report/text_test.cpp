@@ -120,6 +120,7 @@ TEST(Text, inspect) {
   dtype        1,000 bfloat16, 200 float32
   layers       2 in model.layers.
   tied         lm_head.weight is model.embed_tokens.weight
+  shared       a.weight, b.weight
   tensors      2
   weights in   model.safetensors
   beside them  config.json, tokenizer.json
