@@ -90,6 +90,7 @@ struct Options {
   bool check_finite = false;  ///< `verify`: look for NaN and infinity in every tensor.
   std::string only_tensor;    ///< `merge`: a glob; only these tensors are made, for debugging.
   bool sample = true;     ///< `plan` reads a fixed sample of weights for its figures about deltas.
+  std::string cache_dir;  ///< Root of the hub's cache; empty: where its own variables put it.
   std::string cpu_level;  ///< "baseline", "sse4", "avx2", "avx512"; empty: the best, or
                           ///< MERGANSER_CPU_LEVEL.
 };
@@ -261,7 +262,8 @@ Answer<PlanReport> plan_merge(const RecipeSource& recipe, const std::string& out
 Answer<MergeReport> merge(const RecipeSource& recipe, const std::string& out,
                           const Options& options, Listener& listener);
 
-/// What a model folder or file holds. Reads headers only.
+/// What a model holds: a folder, a file, or `org/name[@revision]` in the hub's cache, as everywhere
+/// a model is named. Reads headers only.
 Answer<InspectReport> inspect(const std::string& model, const Options& options);
 
 /// How far two models of one architecture are apart; tensors are matched by canonical name. Streams

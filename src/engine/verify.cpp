@@ -14,6 +14,7 @@
 #include "engine/relay.h"
 #include "exec/chain.h"
 #include "exec/row_checks.h"
+#include "formats/hub.h"
 #include "formats/model.h"
 #include "formats/safetensors.h"
 #include "kernels/convert.h"
@@ -94,7 +95,7 @@ Result<void> look_for_non_finite(const Checkpoint& weights, VerifyReport& report
 /// whole.
 void check_files(const std::string& path, const Options& options, VerifyReport& report,
                  std::optional<formats::Model>& model) {
-  const formats::ReadOptions how{.lenient = options.lenient};
+  const formats::ReadOptions how = engine::read_options(options);
   std::error_code failure;
   if (fs::is_directory(path, failure)) {
     for (const std::string& name : list_folder(path)) {
@@ -110,7 +111,12 @@ void check_files(const std::string& path, const Options& options, VerifyReport& 
   } else {
     report.files = 1;
   }
-  auto opened = formats::open_model(path, how);
+  if (auto blobs = formats::check_blobs(path); !blobs) {
+    report.findings.push_back(engine::to_problem(blobs.error()));
+  } else {
+    for (const Error& error : *blobs) report.findings.push_back(engine::to_problem(error));
+  }
+  auto opened = formats::open_named(formats::model_name(report.path), how);
   if (!opened) {
     const Problem problem = engine::to_problem(opened.error());
     const bool known = std::any_of(report.findings.begin(), report.findings.end(),
@@ -203,8 +209,10 @@ Answer<VerifyReport> verify(const std::string& path, std::size_t replay, const O
   Answer<VerifyReport> answer;
   VerifyReport report;
   report.path = path;
+  MERGANSER_ANSWER(VerifyReport, const formats::Located place,
+                   formats::locate_model(formats::model_name(path), options.cache_dir));
   std::optional<formats::Model> model;
-  check_files(path, options, report, model);
+  check_files(place.path.string(), options, report, model);
   if (model && options.check_finite) {
     if (auto looked = look_for_non_finite(*model->weights, report); !looked)
       return engine::failed<VerifyReport>(looked.error());

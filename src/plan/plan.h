@@ -24,6 +24,7 @@ struct Input {
   std::shared_ptr<const formats::Model> model;
   std::shared_ptr<const Checkpoint> weights;
   architecture::Architecture architecture;
+  std::vector<std::string> notes;  ///< About `weights`, beside those about the model.
 };
 
 /// One tensor of one input.

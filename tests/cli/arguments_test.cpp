@@ -91,7 +91,8 @@ TEST(Arguments, every_flag_of_mergekit_is_taken) {
   EXPECT_EQ(p.arguments.options.shard_bytes, 2'000'000'000U);
   EXPECT_FALSE(p.arguments.options.write_model_card);
   EXPECT_EQ(p.arguments.verbosity, 2);
-  EXPECT_EQ(p.arguments.without_effect.size(), 15U);
+  EXPECT_EQ(p.arguments.options.cache_dir, "/c");
+  EXPECT_EQ(p.arguments.without_effect.size(), 14U);
 }
 
 TEST(Arguments, a_dash_is_a_word_and_two_end_the_flags) {
