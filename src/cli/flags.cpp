@@ -12,34 +12,34 @@ constexpr const char* kFine = "";
 
 using Apply = const char* (*)(Arguments&, const Flag&, std::string_view);
 
-template <bool Arguments::* kMember>
+template <bool Arguments::* Member>
 const char* set_switch(Arguments& a, const Flag&, std::string_view value) {
-  a.*kMember = value == "true";
+  a.*Member = value == "true";
   return kFine;
 }
 
-template <bool Options::* kMember>
+template <bool Options::* Member>
 const char* set_option(Arguments& a, const Flag&, std::string_view value) {
-  a.options.*kMember = value == "true";
+  a.options.*Member = value == "true";
   return kFine;
 }
 
 /// For a flag that is written --no-x and clears x.
-template <bool Options::* kMember>
+template <bool Options::* Member>
 const char* clear_option(Arguments& a, const Flag&, std::string_view value) {
-  a.options.*kMember = value != "true";
+  a.options.*Member = value != "true";
   return kFine;
 }
 
-template <std::string Options::* kMember>
+template <std::string Options::* Member>
 const char* set_option_text(Arguments& a, const Flag&, std::string_view value) {
-  a.options.*kMember = value;
+  a.options.*Member = value;
   return kFine;
 }
 
-template <std::string Arguments::* kMember>
+template <std::string Arguments::* Member>
 const char* set_text(Arguments& a, const Flag&, std::string_view value) {
-  a.*kMember = value;
+  a.*Member = value;
   return kFine;
 }
 

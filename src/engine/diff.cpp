@@ -546,7 +546,7 @@ Answer<DiffReport> diff(const std::string& a, const std::string& b, const std::s
     auto side = open_side(path, options);
     side ? sides.push_back(*std::move(side)) : errors.push_back(side.error());
   }
-  if (!errors.empty()) return engine::failed<DiffReport>(std::move(errors));
+  if (!errors.empty()) return engine::failed<DiffReport>(errors);
 
   Diff work(sides[0], sides[1], sides.size() > 2 ? &sides[2] : nullptr);
   work.match();

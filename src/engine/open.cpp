@@ -22,13 +22,13 @@ constexpr std::array kQuantisationFiles{"quantize_config.json", "quant_config.js
 
 /// What recipes may speak of, from the registry.
 const recipe::Vocabulary& vocabulary() {
-  static const recipe::Vocabulary known = [] {
+  static const recipe::Vocabulary kKnown = [] {
     recipe::Vocabulary v;
     for (const Method* method : methods::methods()) v.methods.emplace(method->name, method->fields);
     for (const Method* step : methods::steps()) v.steps.emplace(step->name, step->fields);
     return v;
   }();
-  return known;
+  return kKnown;
 }
 
 /// The weights of a model as a recipe's input sees them; what is noteworthy about that goes to
@@ -151,7 +151,7 @@ Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
       errors.push_back(placed(std::move(weights).error(), recipe, wanted));
       continue;
     }
-    plan::Input input{wanted.name, model, *std::move(weights), {}, std::move(notes)};
+    plan::Input input{wanted.name, model, *std::move(weights), {}, std::move(notes), wanted.donor};
     input.architecture = architecture::describe(*input.weights, model->config);
     if (!wanted.ref.override_architecture.empty())
       input.architecture.class_name = wanted.ref.override_architecture;

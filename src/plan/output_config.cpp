@@ -106,6 +106,7 @@ std::vector<Disagreement> compare_configs(const std::vector<Input>& inputs) {
     std::set<std::string> values;
     std::string detail;
     for (const Input& input : inputs) {
+      if (input.donor) continue;
       const auto value = input.model->config.raw(key);
       if (!value) continue;
       values.insert(*value);

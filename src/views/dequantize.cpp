@@ -569,9 +569,10 @@ class Finder {
     if (d->groups == 0) return fail("QZ-1", scales, "it is empty");
     d->group = ceil_divide(d->columns, d->groups);
     if (!d->one_scale) MERGANSER_TRY(expect(scales, {d->rows, d->groups}));
-    if (ceil_divide(d->columns, d->group) != d->groups)
+    if (ceil_divide(d->columns, d->group) != d->groups) {
       return fail("QZ-1", scales,
                   fmt::format("{} groups do not divide {} columns", d->groups, d->columns));
+    }
     d->zero = static_cast<float>(1U << (d->bits - 1));
     d->zeros = find(layer, ".weight_zero_point");
     if (d->zeros) {
@@ -660,9 +661,10 @@ class Finder {
     d->scales = scales;
     d->table = e2m1();
     d->exponents = info(scales).dtype == DType::u8;
-    if (logical.back() % d->block != 0)
+    if (logical.back() % d->block != 0) {
       return fail("QZ-1", codes,
                   fmt::format("{} columns are no blocks of {}", logical.back(), d->block));
+    }
     blocks.back() /= d->block;
     MERGANSER_TRY(expect(scales, blocks));
     if (!exponents) MERGANSER_TRY(expect_type(scales, {DType::f8e4m3}));

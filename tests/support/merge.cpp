@@ -35,6 +35,7 @@ Result<plan::Input> open(const recipe::Input& wanted, const Models& models) {
     MERGANSER_TRY(model->config, formats::Config::parse(found->second.config, "config.json"));
   }
   plan::Input input{wanted.name, model, {model, model->weights.get()}, {}};
+  input.donor = wanted.donor;
   if (!wanted.rename.empty()) {
     std::vector<views::RenameRule> rules;
     for (const recipe::Rename& rename : wanted.rename) rules.push_back({rename.match, rename.to});
