@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/file.h"
+#include "engine/modules.h"
 #include "formats/hub.h"
 #include "methods/registry.h"
 #include "views/dequantize.h"
@@ -175,6 +176,8 @@ Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out,
                           .only_tensor = options.only_tensor,
                           .version = std::string(version())});
   if (!plan) return {plan.errors(), warnings};
+  for (plan::Disagreement& one : compare_modules(plan->inputs))
+    plan->disagreements.push_back(std::move(one));
   if (!options.strict || plan->disagreements.empty()) return plan;
   std::vector<Error> errors;
   for (const plan::Disagreement& d : plan->disagreements) {

@@ -25,6 +25,8 @@ constexpr std::array<std::string_view, 7> kNotTokenizer{
 
 bool is_wanted(const fs::path& companion, const Options& options) {
   if (companion.extension() == ".py") return options.copy_code;
+  // Files of folders are the modules of a sentence-transformers model, or templates.
+  if (companion.has_parent_path() && *companion.begin() != "additional_chat_templates") return true;
   if (options.copy_tokenizer) return true;
   return std::find(kNotTokenizer.begin(), kNotTokenizer.end(), companion.string()) !=
          kNotTokenizer.end();
