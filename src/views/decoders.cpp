@@ -40,6 +40,17 @@ std::uint32_t code(std::uint32_t word, std::uint64_t k, unsigned bits) {
   return word >> (k * bits) & ((1U << bits) - 1);
 }
 
+/// Code number k, where `words` starts with word number `skipped` and the next is `stride` on.
+std::uint32_t code(const Packing& packing, std::uint64_t k, const std::uint32_t* words,
+                   std::uint64_t skipped, std::uint64_t stride) {
+  const std::uint64_t word = packing.first_word(k);
+  const auto shift = static_cast<unsigned>(packing.first_bit(k) % kWordBits);
+  std::uint32_t bits = words[(word - skipped) * stride] >> shift;
+  if (packing.last_word(k) > word)
+    bits |= words[(word + 1 - skipped) * stride] << (kWordBits - shift);
+  return bits & ((1U << packing.bits) - 1);
+}
+
 /// Place in its word of the k-th of eight neighbours, as AWQ's kernels want them.
 constexpr std::array<std::uint8_t, 8> kInterleaved{0, 4, 1, 5, 2, 6, 3, 7};
 
@@ -153,17 +164,16 @@ Result<std::vector<std::uint32_t>> read_order(const Checkpoint& source, std::siz
 
 Result<void> PackedRowsDecoder::decode(const Checkpoint& source, std::uint64_t first,
                                        std::span<float> out) const {
-  const std::uint64_t per_word = kWordBits / bits;
-  const std::uint64_t words_each = (columns + per_word - 1) / per_word;
+  const std::uint64_t words_each = packing.words(columns);
   const std::uint64_t top = first / columns;
   const std::uint64_t bottom = (first + out.size() - 1) / columns;
   const std::uint64_t count = bottom - top + 1;
   // Of the only row no more than the words that are asked for.
-  const std::uint64_t skipped = count == 1 ? first % columns / per_word : 0;
-  const std::uint64_t ends =
-      count == 1 ? (first + out.size() - 1) % columns / per_word + 1 : words_each;
+  const std::uint64_t skipped = count == 1 ? packing.first_word(first % columns) : 0;
+  const std::uint64_t end =
+      count == 1 ? packing.last_word((first + out.size() - 1) % columns) + 1 : words_each;
   MERGANSER_TRY(const auto words, read_words(source, codes, top * words_each + skipped,
-                                             count == 1 ? ends - skipped : count * words_each));
+                                             (count - 1) * words_each + end - skipped));
   std::vector<float> scale = of_size(one_scale ? 1 : count * groups);
   MERGANSER_TRY(read_values(source, scales, one_scale ? 0 : top * groups, scale));
   std::vector<float> bias;
@@ -172,9 +182,10 @@ Result<void> PackedRowsDecoder::decode(const Checkpoint& source, std::uint64_t f
     MERGANSER_TRY(read_values(source, *biases, top * groups, bias));
   }
   std::vector<std::uint32_t> zero_words;
+  const std::uint64_t top_word = packing.first_word(top);
   if (zeros) {
-    MERGANSER_TRY(zero_words, read_words(source, *zeros, top / per_word * groups,
-                                         (bottom / per_word - top / per_word + 1) * groups));
+    MERGANSER_TRY(zero_words, read_words(source, *zeros, top_word * groups,
+                                         (packing.last_word(bottom) + 1 - top_word) * groups));
   }
   std::vector<std::uint32_t> group_of;
   if (order) {
@@ -185,13 +196,10 @@ Result<void> PackedRowsDecoder::decode(const Checkpoint& source, std::uint64_t f
     const std::uint64_t column = (first + i) % columns;
     const std::uint64_t g = order ? group_of[column] : column / group;
     const std::uint64_t cell = one_scale ? 0 : (row - top) * groups + g;
-    const std::uint32_t word = words[(row - top) * words_each + column / per_word - skipped];
-    const auto q = static_cast<float>(code(word, column % per_word, bits));
-    float z = zero;
-    if (zeros) {
-      const std::uint32_t packed = zero_words[(row / per_word - top / per_word) * groups + g];
-      z = static_cast<float>(code(packed, row % per_word, bits));
-    }
+    const auto q =
+        static_cast<float>(code(packing, column, &words[(row - top) * words_each], skipped, 1));
+    const float z =
+        zeros ? static_cast<float>(code(packing, row, &zero_words[g], top_word, groups)) : zero;
     out[i] = biases ? q * scale[cell] + bias[cell] : (q - z) * scale[cell];
   }
   return {};

@@ -74,18 +74,34 @@ struct NibbleDecoder final : Decoder {
                                          std::uint64_t last_block) const;
 };
 
-/// Rows of W packed into words, least bits first: W = (q - z) s, or q s + b.
+/// How codes lie in words of 32 bits, least bits first.
+struct Packing {
+  unsigned bits = 4;
+  /// Codes go on in the next word; else what is left of a word stays empty. The same for 2, 4 and 8
+  /// bits.
+  bool dense = false;
+
+  std::uint64_t first_bit(std::uint64_t code) const {
+    return dense ? code * bits : code / (32 / bits) * 32 + code % (32 / bits) * bits;
+  }
+  std::uint64_t first_word(std::uint64_t code) const { return first_bit(code) / 32; }
+  std::uint64_t last_word(std::uint64_t code) const { return (first_bit(code) + bits - 1) / 32; }
+  /// Words that `count` codes take, at least one code.
+  std::uint64_t words(std::uint64_t count) const { return last_word(count - 1) + 1; }
+};
+
+/// Rows of W packed into words: W = (q - z) s, or q s + b.
 struct PackedRowsDecoder final : Decoder {
-  std::size_t codes = 0;   ///< [out, ceil(in / per word)], I32 or U32
+  std::size_t codes = 0;   ///< [out, packing.words(in)], I32 or U32
   std::size_t scales = 0;  ///< [out, groups]
   std::uint64_t rows = 0;
   std::uint64_t columns = 0;
-  unsigned bits = 4;
+  Packing packing;
   std::uint64_t group = 128;
   std::uint64_t groups = 1;
   bool one_scale = false;             ///< A single scale for everything.
   float zero = 0;                     ///< z without `zeros`.
-  std::optional<std::size_t> zeros;   ///< [ceil(out / per word), groups], packed down the rows.
+  std::optional<std::size_t> zeros;   ///< [packing.words(out), groups]: down the rows.
   std::optional<std::size_t> biases;  ///< As `scales`.
   std::optional<std::size_t> order;   ///< [in]: the group of each column.
 

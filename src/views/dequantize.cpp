@@ -561,9 +561,8 @@ class Finder {
     d->scales = scales;
     d->rows = logical[0];
     d->columns = logical[1];
-    MERGANSER_TRY(d->bits, bits_of_words(codes, d->columns));
-    const std::uint64_t per_word = kWordBits / d->bits;
-    MERGANSER_TRY(expect(codes, {d->rows, ceil_divide(d->columns, per_word)}));
+    MERGANSER_TRY(d->packing, packing_of(codes, d->columns));
+    MERGANSER_TRY(expect(codes, {d->rows, d->packing.words(d->columns)}));
     d->one_scale = info(scales).elements() == 1;
     d->groups = d->one_scale || !is_matrix(shape(scales)) ? 1 : shape(scales)[1];
     if (d->groups == 0) return fail("QZ-1", scales, "it is empty");
@@ -573,18 +572,18 @@ class Finder {
       return fail("QZ-1", scales,
                   fmt::format("{} groups do not divide {} columns", d->groups, d->columns));
     }
-    d->zero = static_cast<float>(1U << (d->bits - 1));
+    d->zero = static_cast<float>(1U << (d->packing.bits - 1));
     d->zeros = find(layer, ".weight_zero_point");
     if (d->zeros) {
       MERGANSER_TRY(expect_type(*d->zeros, {DType::i32}));
-      MERGANSER_TRY(expect(*d->zeros, {ceil_divide(d->rows, per_word), d->groups}));
+      MERGANSER_TRY(expect(*d->zeros, {d->packing.words(d->rows), d->groups}));
     }
     const auto order = find(layer, ".weight_g_idx");
     if (order) {
       MERGANSER_TRY(d->order, order_of(*order, d->columns, d->groups));
     }
     return make(fmt::format("{}.weight", layer), logical,
-                fmt::format("compressed-tensors of {} bits", d->bits), half_of(scales),
+                fmt::format("compressed-tensors of {} bits", d->packing.bits), half_of(scales),
                 {codes, scales, shape_at, d->zeros, order}, d);
   }
 
@@ -609,16 +608,27 @@ class Finder {
   }
 
   /// How wide codes are follows from how many words hold them; where that leaves a choice, the
-  /// config has it.
-  Result<unsigned> bits_of_words(std::size_t codes, std::uint64_t columns) const {
+  /// config has it. Codes of other widths than 2, 4 and 8 bits were padded to words before
+  /// compressed-tensors 0.20 and are dense since.
+  Result<Packing> packing_of(std::size_t codes, std::uint64_t columns) const {
     std::vector<unsigned> candidates;
     for (const std::string& group : config_.keys(scope_.value_or("") + "config_groups")) {
       const auto bits = number("config_groups." + group + ".weights.num_bits");
       if (bits && *bits >= 2 && *bits <= 8) candidates.push_back(static_cast<unsigned>(*bits));
     }
-    for (const unsigned bits : {4U, 8U, 2U, 3U, 5U, 6U}) candidates.push_back(bits);
+    for (const unsigned bits : {4U, 8U, 2U, 3U, 5U, 6U, 7U}) candidates.push_back(bits);
     for (const unsigned bits : candidates) {
-      if (ceil_divide(columns, kWordBits / bits) == shape(codes)[1]) return bits;
+      const Packing padded{bits, false};
+      const Packing dense{bits, true};
+      const bool as_padded = padded.words(columns) == shape(codes)[1];
+      const bool as_dense = dense.words(columns) == shape(codes)[1];
+      if (!as_padded && !as_dense) continue;
+      if (as_padded && as_dense && kWordBits % bits != 0 && shape(codes)[1] > 1) {
+        return fail("QZ-1", codes,
+                    fmt::format("its {} words may hold {} codes of {} bits in two ways",
+                                shape(codes)[1], columns, bits));
+      }
+      return as_padded ? padded : dense;
     }
     return fail("QZ-1", codes,
                 fmt::format("{} columns do not fit {}", columns, to_string(shape(codes))));
@@ -721,11 +731,11 @@ class Finder {
     if (group < 1 || logical.empty() || info(codes).elements() == 0)
       return fail("QZ-1", codes, "expected a matrix, found " + to_string(logical));
     auto d = std::make_unique<PackedRowsDecoder>();
-    d->bits = static_cast<unsigned>(bits);
+    d->packing.bits = static_cast<unsigned>(bits);
     d->codes = codes;
     d->scales = scales;
     d->biases = biases;
-    d->columns = logical.back() * kWordBits / d->bits;
+    d->columns = logical.back() * kWordBits / d->packing.bits;
     d->rows = info(codes).elements() / logical.back();
     d->group = static_cast<std::uint64_t>(group);
     d->groups = ceil_divide(d->columns, d->group);

@@ -304,6 +304,31 @@ TEST(Dequantize, compressed_tensors_around_the_middle) {
       "x.weight", {1, 4}, {-256, -2, 254, 0});
 }
 
+TEST(Dequantize, compressed_tensors_of_3_bits_both_ways) {
+  // 31 codes take 93 bits, so 3 words when codes go on in the next one, and 4 when each holds ten;
+  // 30 codes take 3 words either way.
+  std::vector<float> wanted;
+  for (int i = 0; i < 31; ++i) wanted.push_back(static_cast<float>(i % 8 - 4));
+  std::vector<std::uint32_t> dense(3);
+  std::vector<std::uint32_t> padded(4);
+  for (unsigned i = 0; i < 31; ++i) {
+    const std::uint64_t at_bit = std::uint64_t{i % 8} << (3 * i % 32);
+    dense[3 * i / 32] |= static_cast<std::uint32_t>(at_bit);
+    if (3 * i / 32 < 2) dense[3 * i / 32 + 1] |= static_cast<std::uint32_t>(at_bit >> 32);
+    padded[i / 10] |= (i % 8) << (3 * (i % 10));
+  }
+  const auto with = [](std::vector<std::uint32_t> codes, std::int64_t columns) {
+    return view_of(
+        {words("x.weight_packed", {1, codes.size()}, codes), f32("x.weight_scale", {1, 1}, {1}),
+         tensor("x.weight_shape", DType::i64, {2}, std::vector<std::int64_t>{1, columns})},
+        R"({"torch_dtype": "float32", "quantization_config": {"quant_method": "compressed-tensors",
+            "config_groups": {"group_0": {"weights": {"num_bits": 3}}}}})");
+  };
+  expect_layer(with(dense, 31), "x.weight", {1, 31}, wanted);
+  expect_layer(with(padded, 31), "x.weight", {1, 31}, wanted);
+  expect_refusal(with(dense, 30), Code::bad_file, "QZ-1", "two ways");
+}
+
 TEST(Dequantize, nvfp4_divides_or_multiplies_by_its_second_scale) {
   const std::vector<std::uint8_t> codes{0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe};
   const std::vector<float> wanted{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
