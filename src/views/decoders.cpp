@@ -100,12 +100,21 @@ Result<void> GridDecoder::decode(const Checkpoint& source, std::uint64_t first,
     MERGANSER_TRY(read_values(source, *zeros, top * across, offsets));
   }
   MERGANSER_TRY(read_values(source, codes, first, out));
-  for (std::uint64_t i = 0; i < out.size(); ++i) {
-    const std::uint64_t at = first + i;
-    const std::uint64_t cell = (line(at / columns) - top) * across + at % columns / column_block;
-    const float q = zeros ? out[i] - offsets[cell] : out[i];
+  // Elements side by side in one cell of the grid go together: a division each would take longer
+  // than all the rest.
+  for (std::uint64_t i = 0; i < out.size();) {
+    const std::uint64_t column = (first + i) % columns;
+    const std::uint64_t cell = (line((first + i) / columns) - top) * across + column / column_block;
+    const std::uint64_t run =
+        std::min(std::min(column_block - column % column_block, columns - column), out.size() - i);
+    const double scale = grid[cell];
+    const float zero = zeros ? offsets[cell] : 0;
     // A product of codes of 8 bits and an f32 is exact in f64, so one rounding is left.
-    out[i] = static_cast<float>(double{q} * grid[cell] / divisor);
+    for (float& value : out.subspan(i, run)) {
+      const double product = double{value - zero} * scale;
+      value = static_cast<float>(divisor == 1 ? product : product / divisor);
+    }
+    i += run;
   }
   return {};
 }
@@ -138,11 +147,15 @@ Result<void> NibbleDecoder::decode(const Checkpoint& source, std::uint64_t first
   std::vector<std::byte> bytes(last / 2 - first / 2 + 1);
   MERGANSER_TRY(source.read(codes, first / 2, bytes));
   MERGANSER_TRY(const std::vector<float> scale, read_scales(source, first / block, last / block));
-  for (std::uint64_t i = 0; i < out.size(); ++i) {
-    const std::uint64_t at = first + i;
-    const auto byte = std::to_integer<unsigned>(bytes[at / 2 - first / 2]);
-    const bool high = (at % 2 == 0) == high_first;
-    out[i] = table[high ? byte >> 4 : byte & 15] * scale[at / block - first / block];
+  for (std::uint64_t i = 0; i < out.size();) {
+    const std::uint64_t run = std::min(block - (first + i) % block, out.size() - i);
+    const float s = scale[(first + i) / block - first / block];
+    for (const std::uint64_t end = i + run; i < end; ++i) {
+      const std::uint64_t at = first + i;
+      const auto byte = std::to_integer<unsigned>(bytes[at / 2 - first / 2]);
+      const bool high = (at % 2 == 0) == high_first;
+      out[i] = table[high ? byte >> 4 : byte & 15] * s;
+    }
   }
   return {};
 }

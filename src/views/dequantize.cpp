@@ -229,6 +229,12 @@ class Finder {
     return scope_ ? config_.string(*scope_ + std::string(key)).value_or("") : "";
   }
 
+  /// Says something about the model, once however many layers it is true of.
+  void note(std::string text) {
+    if (std::find(notes_.begin(), notes_.end(), text) == notes_.end())
+      notes_.push_back(std::move(text));
+  }
+
   Error fail(std::string_view check, std::size_t tensor, std::string message) const {
     Error error{.code = Code::bad_file,
                 .message = fmt::format("tensor \"{}\" of a quantised layer: {}",
@@ -390,11 +396,8 @@ class Finder {
     const std::uint32_t middle = 1U << (bits - 1);
     const bool looks_second = found == middle;
     if ((looks_second || found == middle - 1) && looks_second != second) {
-      std::string note =
-          fmt::format("its zero points are those of GPTQ {}, whatever its config says",
-                      looks_second ? "v2" : "v1");
-      if (std::find(notes_.begin(), notes_.end(), note) == notes_.end())
-        notes_.push_back(std::move(note));
+      note(fmt::format("its zero points are those of GPTQ {}, whatever its config says",
+                       looks_second ? "v2" : "v1"));
       return looks_second ? 0.F : 1.F;
     }
     return second ? 0.F : 1.F;
@@ -659,6 +662,7 @@ class Finder {
   /// NVFP4 and MXFP4 with a byte for two codes.
   Result<void> small_floats(std::size_t codes, std::size_t scales, std::string_view layer,
                             std::optional<std::size_t> global, bool multiply) {
+    if (find(layer, ".weight_zero_point")) return refuse("NVFP4 with zero points", layer);
     Shape logical = shape(codes);
     if (logical.empty() || logical.back() == 0)
       return fail("QZ-1", codes, "expected a matrix, found " + to_string(logical));
@@ -712,6 +716,9 @@ class Finder {
     d->scales = scales;
     d->table = e2m1();
     d->exponents = true;
+    note(
+        "experts keep the layout of their MXFP4 file, [expert, out, in]; files of the same model "
+        "in 16 bits have them transposed");
     return make(name, logical, "MXFP4", std::nullopt, {codes, scales}, d);
   }
 
