@@ -218,7 +218,7 @@ std::optional<PlannedRow> Rows::incomplete(const Item& item, const Inputs& input
   if (inputs.absent.empty() && !inputs.base_absent) return std::nullopt;
   const bool enough = static_cast<int>(inputs.models.size()) >= method_.needs.least_models &&
                       !method_.needs.every_model;
-  const bool mergeable = enough && !(inputs.base_absent && method_.needs.base == Base::required);
+  const bool mergeable = enough && (!inputs.base_absent || method_.needs.base != Base::required);
   if (item.meaning->optional || recipe_.missing == recipe::OnMissing::skip) {
     handled = !mergeable;
     return handled ? copy_first(item, "too few models have it") : std::nullopt;

@@ -417,9 +417,10 @@ TEST(dtypes, are_promoted_cast_and_written_as_asked) {
 TEST(modules, that_the_recipe_does_not_name_stay_as_in_like) {
   Models models{{"a", llama(2)}, {"b", llama(2)}};
   for (auto& [name, model] : models) {
-    for (const std::string layer : {"0", "1", "2"})
+    for (const std::string layer : {"0", "1", "2"}) {
       model.tensors.push_back(
           tensor("visual.blocks." + layer + ".attn.qkv.weight", {2, 2}, some(4)));
+    }
     model.config.clear();
   }
   const Lines lines = mistakes(models,

@@ -15,13 +15,13 @@ namespace {
 
 /// Every method and step there is, as the engine tells the recipe reader.
 const recipe::Vocabulary& vocabulary() {
-  static const recipe::Vocabulary known = [] {
+  static const recipe::Vocabulary kKnown = [] {
     recipe::Vocabulary v;
     for (const Method* method : methods::methods()) v.methods.emplace(method->name, method->fields);
     for (const Method* step : methods::steps()) v.steps.emplace(step->name, step->fields);
     return v;
   }();
-  return known;
+  return kKnown;
 }
 
 Result<plan::Input> open(const recipe::Input& wanted, const Models& models) {

@@ -317,7 +317,7 @@ TEST(Dequantize, compressed_tensors_of_3_bits_both_ways) {
     if (3 * i / 32 < 2) dense[3 * i / 32 + 1] |= static_cast<std::uint32_t>(at_bit >> 32);
     padded[i / 10] |= (i % 8) << (3 * (i % 10));
   }
-  const auto with = [](std::vector<std::uint32_t> codes, std::int64_t columns) {
+  const auto with = [](const std::vector<std::uint32_t>& codes, std::int64_t columns) {
     return view_of(
         {words("x.weight_packed", {1, codes.size()}, codes), f32("x.weight_scale", {1, 1}, {1}),
          tensor("x.weight_shape", DType::i64, {2}, std::vector<std::int64_t>{1, columns})},
