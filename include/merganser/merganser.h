@@ -97,6 +97,7 @@ struct Options {
                                      ///< and compare the checksums of archives.
   std::string only_tensor;  ///< `merge`: a glob; only these tensors are made, for debugging.
   bool sample = true;     ///< `plan` reads a fixed sample of weights for its figures about deltas.
+  std::string cache_dir;  ///< Root of the hub's cache; empty: where its own variables put it.
   std::string cpu_level;  ///< "baseline", "sse4", "avx2", "avx512"; empty: the best, or
                           ///< MERGANSER_CPU_LEVEL.
   std::string dtype;      ///< `convert`: type that floating tensors get; empty: as they are stored.
@@ -281,7 +282,8 @@ Answer<MergeReport> merge(const RecipeSource& recipe, const std::string& out,
 Answer<MergeReport> convert(const std::string& model, const std::string& out,
                             const Options& options, Listener& listener);
 
-/// What a model folder or file holds. Reads headers only.
+/// What a model holds: a folder, a file, or `org/name[@revision]` in the hub's cache, as everywhere
+/// a model is named. Reads headers only.
 Answer<InspectReport> inspect(const std::string& model, const Options& options);
 
 /// How far two models of one architecture are apart; tensors are matched by canonical name. Streams

@@ -14,6 +14,7 @@
 #include "engine/open.h"
 #include "engine/problems.h"
 #include "formats/config_check.h"
+#include "formats/hub.h"
 #include "formats/reading.h"
 #include "formats/safetensors.h"
 #include "formats/tokenizer.h"
@@ -48,7 +49,7 @@ class FileChecks {
     } else {
       files_ = 1;
     }
-    auto model = formats::open_model(path, how_);
+    auto model = formats::open_named({path, {}}, how_);
     if (!model) {
       keep(model.error());
       return std::nullopt;

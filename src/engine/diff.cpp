@@ -21,7 +21,7 @@
 #include "core/cpu.h"
 #include "engine/open.h"
 #include "engine/problems.h"
-#include "formats/model.h"
+#include "formats/hub.h"
 #include "kernels/convert.h"
 #include "kernels/reduce.h"
 
@@ -146,13 +146,15 @@ Sums compare_deltas(std::size_t n, const T* a, const T* b, const T* base) noexce
 
 /// One of the models that are compared.
 struct Side {
-  formats::Model model;
+  std::shared_ptr<const formats::Model> model;
+  std::shared_ptr<const Checkpoint> weights;  ///< As merges read them.
+  std::vector<std::string> notes;
   architecture::Architecture architecture;
   std::uint64_t non_finite = 0;  ///< Entries that are infinite or NaN, where figures are made.
   std::string first_non_finite;  ///< Tensor with the first of them.
 
-  std::span<const TensorInfo> tensors() const { return model.weights->tensors(); }
-  std::string path() const { return model.path.string(); }
+  std::span<const TensorInfo> tensors() const { return weights->tensors(); }
+  std::string path() const { return model->path.string(); }
 };
 
 /// Tensors of one canonical name and shape, as their numbers in A, B and the base.
@@ -231,7 +233,7 @@ class Comparer {
     for (std::size_t side = 0; side < 3; ++side) {
       if (!reads(pair, side)) continue;
       stored_[side].resize(stored_bytes(info(pair, side).dtype, n));
-      MERGANSER_TRY(sides_[side]->model.weights->read(number(pair, side), first, stored_[side]));
+      MERGANSER_TRY(sides_[side]->weights->read(number(pair, side), first, stored_[side]));
       done_ += stored_[side].size();
     }
     return {};
@@ -390,8 +392,14 @@ class Groups {
 
 Result<Side> open_side(const std::string& path, const Options& options) {
   Side side;
-  MERGANSER_TRY(side.model, formats::open_model(path, engine::read_options(options)));
-  side.architecture = architecture::describe(*side.model.weights, side.model.config);
+  MERGANSER_TRY(formats::Model model,
+                formats::open_named(formats::model_name(path), engine::read_options(options)));
+  side.model = std::make_shared<const formats::Model>(std::move(model));
+  MERGANSER_TRY(views::Dequantized plain, engine::dequantized(side.model));
+  side.weights = std::move(plain.weights);
+  side.notes = side.model->notes;
+  side.notes.insert(side.notes.end(), plain.notes.begin(), plain.notes.end());
+  side.architecture = architecture::describe(*side.weights, side.model->config);
   return side;
 }
 
@@ -447,7 +455,7 @@ class Diff {
     std::vector<Problem> notes;
     for (const Side* side : sides()) {
       if (side == nullptr) continue;
-      for (const std::string& note : side->model.notes) {
+      for (const std::string& note : side->notes) {
         notes.push_back({.code = std::string(code_id(Code::bad_file)), .message = note});
       }
     }

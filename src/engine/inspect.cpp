@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -18,7 +19,7 @@
 #include "core/utf8.h"
 #include "engine/open.h"
 #include "engine/problems.h"
-#include "formats/model.h"
+#include "formats/hub.h"
 
 namespace merganser {
 namespace {
@@ -276,11 +277,20 @@ class Inspection {
 }  // namespace
 
 Answer<InspectReport> inspect(const std::string& path, const Options& options) {
-  MERGANSER_ANSWER(InspectReport, const formats::Model model,
-                   formats::open_model(path, engine::read_options(options)));
-  const Architecture architecture = architecture::describe(*model.weights, model.config);
+  MERGANSER_ANSWER(InspectReport, formats::Model opened,
+                   formats::open_named(formats::model_name(path), engine::read_options(options)));
+  const auto model = std::make_shared<const formats::Model>(std::move(opened));
+  const Architecture architecture = architecture::describe(*model->weights, model->config);
   Answer<InspectReport> answer;
-  answer.value = Inspection(model, architecture).report();
+  answer.value = Inspection(*model, architecture).report();
+  // What is shown is what is stored; merges see something else.
+  const auto plain = engine::dequantized(model);
+  std::vector<std::string>& notes = answer.value->notes;
+  if (plain) {
+    notes.insert(notes.end(), plain->notes.begin(), plain->notes.end());
+  } else {
+    notes.push_back("it cannot be merged: " + plain.error().message);
+  }
   return answer;
 }
 

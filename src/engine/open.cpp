@@ -1,11 +1,15 @@
 #include "engine/open.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "core/file.h"
+#include "engine/modules.h"
+#include "formats/hub.h"
 #include "engine/vocabularies.h"
 #include "methods/registry.h"
+#include "views/dequantize.h"
 #include "views/rename.h"
 #include "views/without.h"
 
@@ -13,6 +17,11 @@ namespace merganser::engine {
 namespace {
 
 constexpr std::uint64_t kRecipeBytes = 16'000'000;
+constexpr std::uint64_t kConfigBytes = 16'000'000;
+
+/// Where older writers and ModelOpt say how weights are quantised.
+constexpr std::array kQuantisationFiles{"quantize_config.json", "quant_config.json",
+                                        "hf_quant_config.json"};
 
 /// What recipes may speak of, from the registry.
 const recipe::Vocabulary& vocabulary() {
@@ -30,10 +39,14 @@ const recipe::Vocabulary& vocabulary() {
   return kKnown;
 }
 
+/// The weights of a model as a recipe's input sees them; what is noteworthy about that goes to
+/// `notes`.
 Result<std::shared_ptr<const Checkpoint>> view_of(
-    const recipe::Input& input, const std::shared_ptr<const formats::Model>& model) {
-  // The view keeps the model alive, not only its weights.
-  std::shared_ptr<const Checkpoint> weights(model, model->weights.get());
+    const recipe::Input& input, const std::shared_ptr<const formats::Model>& model,
+    std::vector<std::string>& notes) {
+  MERGANSER_TRY(views::Dequantized plain, dequantized(model));
+  notes = std::move(plain.notes);
+  std::shared_ptr<const Checkpoint> weights = std::move(plain.weights);
   if (input.rename.empty()) return weights;
   std::vector<views::RenameRule> rules;
   for (const recipe::Rename& rename : input.rename) rules.push_back({rename.match, rename.to});
@@ -120,7 +133,10 @@ Error placed(Error error, const recipe::Recipe& recipe, const recipe::Input& inp
     error.subject = input.ref.text();
     if (!std::filesystem::exists(input.ref.path, failure)) {
       const std::string near = near_path(input.ref.path);
-      if (!near.empty()) error.hint = "did you mean \"" + near + "\"?";
+      if (!near.empty()) {
+        error.hint = "did you mean \"" + near + "\"?" +
+                     (error.hint.empty() ? "" : "  If not, fetch it:  " + error.hint);
+      }
     }
   } else if (!error.file.empty()) {
     return error;
@@ -138,7 +154,26 @@ bool is_single_file(const std::string& out) {
 }
 
 formats::ReadOptions read_options(const Options& options) {
-  return {.lenient = options.lenient, .allow_opaque = options.allow_opaque};
+  return {.lenient = options.lenient,
+          .allow_opaque = options.allow_opaque,
+          .cache_dir = options.cache_dir};
+}
+
+Result<views::Dequantized> dequantized(const std::shared_ptr<const formats::Model>& model) {
+  // The view keeps the model alive, not only its weights.
+  const std::shared_ptr<const Checkpoint> weights(model, model->weights.get());
+  if (views::says_quantised(model->config) || !model->is_folder)
+    return views::dequantize(weights, model->config);
+  for (const char* name : kQuantisationFiles) {
+    const std::filesystem::path file = model->path / name;
+    std::error_code failure;
+    if (!std::filesystem::is_regular_file(file, failure)) continue;
+    MERGANSER_TRY(std::string text, read_small_file(file, kConfigBytes));
+    MERGANSER_TRY(const formats::Config config,
+                  formats::Config::parse(std::move(text), file.string()));
+    return views::dequantize(weights, model->config, config);
+  }
+  return views::dequantize(weights, model->config);
 }
 
 Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source) {
@@ -159,25 +194,27 @@ Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source) {
 
 Checked<std::vector<plan::Input>> open_inputs(const recipe::Recipe& recipe,
                                               const Options& options) {
-  std::map<std::string, std::shared_ptr<const formats::Model>> opened;
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<const formats::Model>> opened;
   std::vector<plan::Input> inputs;
   std::vector<Error> errors;
   for (const recipe::Input& wanted : recipe.inputs) {
-    auto& model = opened[wanted.ref.path];
+    auto& model = opened[{wanted.ref.path, wanted.ref.revision}];
     if (model == nullptr) {
-      auto found = formats::open_model(wanted.ref.path, read_options(options));
+      auto found =
+          formats::open_named({wanted.ref.path, wanted.ref.revision}, read_options(options));
       if (!found) {
         errors.push_back(placed(std::move(found).error(), recipe, wanted));
         continue;
       }
       model = std::make_shared<const formats::Model>(*std::move(found));
     }
-    auto weights = view_of(wanted, model);
+    std::vector<std::string> notes;
+    auto weights = view_of(wanted, model, notes);
     if (!weights) {
       errors.push_back(placed(std::move(weights).error(), recipe, wanted));
       continue;
     }
-    plan::Input input{wanted.name, model, *std::move(weights), {}};
+    plan::Input input{wanted.name, model, *std::move(weights), {}, std::move(notes), wanted.donor};
     input.architecture = architecture::describe(*input.weights, model->config);
     hide(input, tied_heads(*input.weights, input.architecture, model->config));
     if (!wanted.ref.override_architecture.empty())
@@ -204,6 +241,8 @@ Checked<plan::Plan> make_plan(recipe::Recipe recipe, const std::string& out,
                           .only_tensor = options.only_tensor,
                           .version = std::string(version())});
   if (!plan) return plan.errors();
+  for (plan::Disagreement& one : compare_modules(plan->inputs))
+    plan->disagreements.push_back(std::move(one));
   if (options.strict) add_vocabularies(*plan);
   if (!options.strict || plan->disagreements.empty()) return plan;
   std::vector<Error> errors;

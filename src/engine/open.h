@@ -11,6 +11,7 @@
 #include "formats/model.h"
 #include "plan/plan.h"
 #include "recipe/recipe.h"
+#include "views/dequantize.h"
 
 namespace merganser::engine {
 
@@ -19,6 +20,12 @@ formats::ReadOptions read_options(const Options& options);
 
 /// Reads a recipe's text and parses it; every mistake in one go.
 Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source);
+
+/// How files are read under these options.
+formats::ReadOptions read_options(const Options& options);
+
+/// The weights of a model with quantised layers shown as the numbers that they stand for.
+Result<views::Dequantized> dequantized(const std::shared_ptr<const formats::Model>& model);
 
 /// Opens the models of a recipe, each once however often it is named, through their views. Every
 /// model that cannot be opened is reported, with the place that names it.

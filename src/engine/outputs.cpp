@@ -25,6 +25,8 @@ constexpr std::array<std::string_view, 7> kNotTokenizer{
 
 bool is_wanted(const fs::path& companion, const Options& options) {
   if (companion.extension() == ".py") return options.copy_code;
+  // Files of folders are the modules of a sentence-transformers model, or templates.
+  if (companion.has_parent_path() && *companion.begin() != "additional_chat_templates") return true;
   if (options.copy_tokenizer) return true;
   return std::find(kNotTokenizer.begin(), kNotTokenizer.end(), companion.string()) !=
          kNotTokenizer.end();
@@ -80,8 +82,10 @@ std::string record_json(const plan::Plan& plan, const exec::Outcome& outcome) {
   for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
     nlohmann::ordered_json input;
     input["name"] = plan.inputs[i].name;
-    if (!plan.recipe.inputs[i].ref.revision.empty())
-      input["revision"] = plan.recipe.inputs[i].ref.revision;
+    // The commit, where there is one: what a branch means changes.
+    const std::string& commit = plan.inputs[i].model->commit;
+    const std::string& revision = commit.empty() ? plan.recipe.inputs[i].ref.revision : commit;
+    if (!revision.empty()) input["revision"] = revision;
     input["hash"] = outcome.input_hashes[i];
     record["inputs"].push_back(std::move(input));
   }

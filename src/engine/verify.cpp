@@ -16,6 +16,7 @@
 #include "engine/relay.h"
 #include "exec/chain.h"
 #include "exec/row_checks.h"
+#include "formats/hub.h"
 #include "formats/model.h"
 #include "formats/safetensors.h"
 #include "formats/torch_archive.h"
@@ -112,6 +113,13 @@ Result<void> compare_sums(const Checkpoint& weights, const formats::ReadOptions&
   return {};
 }
 
+/// Compares the contents of a snapshot in the hub's cache with their names.
+Result<void> compare_blobs(const fs::path& snapshot, VerifyReport& report) {
+  MERGANSER_TRY(const std::vector<Error> wrong, formats::check_blobs(snapshot));
+  for (const Error& error : wrong) report.findings.push_back(engine::to_problem(error));
+  return {};
+}
+
 /// Rows to compute again: all when they are fewer than asked for.
 std::vector<bool> choose_rows(const plan::Plan& plan, std::size_t count) {
   std::vector<std::size_t> order(plan.rows.size());
@@ -191,7 +199,12 @@ Answer<VerifyReport> verify(const std::string& path, std::size_t replay, const O
   Answer<VerifyReport> answer;
   VerifyReport report;
   report.path = path;
-  const std::optional<formats::Model> model = engine::check_files(path, options, report);
+  MERGANSER_ANSWER(VerifyReport, const formats::Located place,
+                   formats::locate_model(formats::model_name(path), options.cache_dir));
+  const std::optional<formats::Model> model =
+      engine::check_files(place.path.string(), options, report);
+  if (auto compared = compare_blobs(place.path, report); !compared)
+    return engine::failed<VerifyReport>(compared.error());
   if (model && options.check_finite) {
     if (auto looked = look_for_non_finite(*model->weights, report); !looked)
       return engine::failed<VerifyReport>(looked.error());

@@ -8,6 +8,7 @@
 
 #include "core/file.h"
 #include "core/utf8.h"
+#include "formats/sentence_modules.h"
 
 namespace merganser::formats {
 namespace {
@@ -70,8 +71,36 @@ bool is_module_folder(const std::string& name) {
   return digits != 0 && digits != name.npos && name[digits] == '_';
 }
 
-bool holds_weights(const fs::path& folder) {
-  return is_file(folder / "model.safetensors") || is_file(folder / "pytorch_model.bin");
+/// Files of a module: its settings, and weights of its own (a dense layer), which are copied as
+/// they are.
+constexpr std::array<std::string_view, 5> kOfModule{
+    "config.json", "model.safetensors", "pytorch_model.bin", "sentence_bert_config.json",
+    "wordembedding_config.json"};
+
+/// The files of every module with a folder of its own, whether modules.json names it or only its
+/// name tells.
+Result<void> add_modules(const fs::path& folder, std::set<fs::path>& found,
+                         std::vector<std::string>& notes) {
+  MERGANSER_TRY(const auto modules, read_sentence_modules(folder));
+  std::set<std::string> folders;
+  for (const SentenceModule& module : modules) {
+    if (!module.path.empty()) folders.insert(module.path);
+  }
+  for (const std::string& name : list_folder(folder)) {
+    if (is_module_folder(name)) folders.insert(name);
+  }
+  for (const std::string& name : folders) {
+    for (const std::string_view file : kOfModule) {
+      const fs::path relative = fs::path(name) / file;
+      if (!is_file(folder / relative)) continue;
+      MERGANSER_TRY(resolve_inside(folder, relative));
+      found.insert(relative);
+      if (file.ends_with(".json")) continue;
+      notes.push_back(fmt::format("{} has weights of its own, which are copied and not merged",
+                                  printable(name)));
+    }
+  }
+  return {};
 }
 
 /// Class references of an auto_map: strings, or arrays of strings and null.
@@ -128,14 +157,8 @@ Result<std::vector<fs::path>> find_companions(const fs::path& folder, const Conf
   }
   for (const std::string& name : list_folder(folder)) {
     if (name.ends_with(".tiktoken") && is_file(folder / name)) found.insert(name);
-    if (is_module_folder(name) && is_file(folder / name / "config.json")) {
-      found.insert(fs::path(name) / "config.json");
-      if (holds_weights(folder / name)) {
-        notes.push_back(fmt::format(
-            "{} has weights of its own, which are neither merged nor copied", printable(name)));
-      }
-    }
   }
+  MERGANSER_TRY(add_modules(folder, found, notes));
   const fs::path templates = "additional_chat_templates";
   for (const std::string& name : list_folder(folder / templates)) {
     if (name.ends_with(".jinja") && is_file(folder / templates / name)) {

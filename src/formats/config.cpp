@@ -500,4 +500,25 @@ void Config::set(std::string_view key, std::string_view value) {
   if (!last_step) set(key, value);
 }
 
+void Config::erase(std::string_view key) {
+  if (text_.empty()) return;
+  const std::size_t dot = key.rfind('.');
+  const bool whole = member(text_, root(text_).begin, key).has_value();
+  const bool nested = !whole && dot != key.npos;
+  const auto object = nested ? find(text_, key.substr(0, dot)) : std::optional(root(text_));
+  if (!object || text_[object->begin] != '{') return;
+  const std::string_view name = nested ? key.substr(dot + 1) : key;
+  const std::vector<Member> all = members(text_, object->begin);
+  for (std::size_t i = all.size(); i-- > 0;) {
+    if (unquote(slice(text_, all[i].key)) != name) continue;
+    // From the value before it to its own end, or from its key to the next one: with one comma.
+    const std::size_t begin = i > 0 ? all[i - 1].value.end : all[i].key.begin;
+    const std::size_t end = i > 0            ? all[i].value.end
+                            : all.size() > 1 ? all[1].key.begin
+                                             : all[i].value.end;
+    text_.erase(begin, end - begin);
+    return erase(key);  // a key may stand twice
+  }
+}
+
 }  // namespace merganser::formats

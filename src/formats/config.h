@@ -42,6 +42,9 @@ class Config {
   /// object with the file's indentation.
   void set(std::string_view key, std::string_view value);
 
+  /// Takes out `key` with its value and one comma. Does nothing when it is not there.
+  void erase(std::string_view key);
+
  private:
   std::string text_;
   std::string file_;

@@ -21,12 +21,15 @@ struct ReadOptions {
   /// Where failed checks go when all are wanted: reading goes on after those that allow it, and
   /// fails in the end all the same. Null: the first one ends it.
   std::vector<Error>* findings = nullptr;
+  std::filesystem::path cache_dir;  ///< Root of the hub's cache; empty: where the hub's own
+                                    ///< variables put it.
 };
 
 /// A model as people keep it: a folder in Hugging Face layout, or a single weight file of any name.
 struct Model {
   std::filesystem::path path;  ///< As given.
   bool is_folder = false;
+  std::string commit;  ///< Of a snapshot in a hub's cache, 40 hex digits; else empty.
   std::unique_ptr<Checkpoint> weights;
   Config config;  ///< Empty for a bare file or a folder without config.json.
   std::vector<std::filesystem::path>

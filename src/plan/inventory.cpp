@@ -31,6 +31,7 @@ class Builder {
     for (const recipe::ModuleRecipe& module : recipe_.modules) add_module(module);
     if (!errors_.empty()) return errors_;
     if (!recipe_.modules.front().name.empty()) add_unnamed_modules();
+    add_from_donors();
     const auto by_name = [](const Item& a, const Item& b) { return a.name < b.name; };
     std::sort(out_.items.begin(), out_.items.end(), by_name);
     std::sort(out_.untouched.begin(), out_.untouched.end(), by_name);
@@ -348,6 +349,45 @@ class Builder {
       item.candidates.push_back({nullptr, like_, tensor, false});
       out_.untouched.push_back(std::move(item));
     }
+  }
+
+  /// Tensors that no merged model has: those that a rule keeps from a donor, and all that are left
+  /// of a donor that the output is like.
+  void add_from_donors() {
+    std::set<std::string> done;
+    for (const auto* list : {&out_.items, &out_.untouched}) {
+      for (const Item& item : *list) done.insert(item.canonical);
+    }
+    for (std::size_t input = 0; input < inputs_.size(); ++input) {
+      if (!inputs_[input].donor) continue;
+      for (std::size_t tensor = 0; tensor < inputs_[input].weights->tensors().size(); ++tensor) {
+        const Meaning& m = meaning(input, tensor);
+        const bool kept = is_kept_from(input, tensor);
+        if ((!kept && input != like_) || !done.insert(m.canonical).second) continue;
+        Item item = new_item(recipe_.modules.front(), recipe_.modules.front().slices.front(), input,
+                             tensor);
+        item.name = info(input, tensor).name;
+        item.canonical = m.canonical;
+        item.layer = m.layer;
+        item.candidates.push_back({nullptr, input, tensor, false});
+        (kept ? out_.items : out_.untouched).push_back(std::move(item));
+      }
+    }
+  }
+
+  /// Whether the first rule of `keep` that holds for a tensor takes it from this input.
+  bool is_kept_from(std::size_t input, std::size_t tensor) const {
+    const TensorInfo& of = info(input, tensor);
+    const Meaning& m = meaning(input, tensor);
+    const recipe::Subject subject{.name = of.name,
+                                  .role = m.role,
+                                  .layer = m.layer,
+                                  .dims = static_cast<int>(of.shape.size()),
+                                  .dtype = of.dtype};
+    const auto rule =
+        std::find_if(recipe_.keep.begin(), recipe_.keep.end(),
+                     [&](const recipe::Rule& one) { return recipe::holds(one, subject); });
+    return rule != recipe_.keep.end() && recipe::find_input(recipe_, rule->from) == input;
   }
 
   bool in_named_module(std::size_t tensor) const {

@@ -4,6 +4,8 @@
 #include <array>
 #include <set>
 
+#include "views/dequantize.h"
+
 namespace merganser::plan {
 namespace {
 
@@ -90,6 +92,7 @@ constexpr std::array kDecisive{
 formats::Config output_config(const Plan& plan, const Inventory& inventory) {
   formats::Config config = plan.inputs[plan.like].model->config;
   if (config.empty()) return config;
+  views::forget_quantisation(config);
   set_dtype(plan, config);
   for (const StackLayers& stack : inventory.stacks) set_layers(plan, stack, config);
   set_tied(plan, config);
@@ -103,6 +106,7 @@ std::vector<Disagreement> compare_configs(const std::vector<Input>& inputs) {
     std::set<std::string> values;
     std::string detail;
     for (const Input& input : inputs) {
+      if (input.donor) continue;
       const auto value = input.model->config.raw(key);
       if (!value) continue;
       values.insert(*value);

@@ -22,8 +22,7 @@ constexpr std::uint64_t kShardBytes = 5'000'000'000;
 
 /// Parts of the recipe language that later versions will read; taking them as unread would give
 /// another model than asked for.
-void refuse_unsupported(const Recipe& recipe, const std::vector<Input>& inputs,
-                        Problems& problems) {
+void refuse_unsupported(const Recipe& recipe, Problems& problems) {
   for (const recipe::Unread& part : recipe.unread) {
     problems.add(part.mark, Code::unsupported, fmt::format("`{}` is not supported yet", part.key));
   }
@@ -46,13 +45,6 @@ void refuse_unsupported(const Recipe& recipe, const std::vector<Input>& inputs,
     if (input.ref.lora.empty()) continue;
     problems.add(input.ref.mark, Code::unsupported,
                  fmt::format("adapters are not supported yet: {}", input.ref.text()));
-  }
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!inputs[i].model->config.has("quantization_config")) continue;
-    problems.add(
-        recipe.inputs[i].ref.mark, Code::unsupported,
-        fmt::format("`{}` is quantised, and merging codes would give noise", inputs[i].name),
-        "use the model in 16 or 32 bits that it was made from");
   }
 }
 
@@ -306,7 +298,7 @@ Checked<Plan> make(Recipe recipe, std::vector<Input> inputs, const Options& opti
   Problems problems(recipe.file);
   const Method* method = methods::find_method(recipe.method);
   MERGANSER_ASSERT(method != nullptr, "a recipe with an unknown method passed its reader");
-  refuse_unsupported(recipe, inputs, problems);
+  refuse_unsupported(recipe, problems);
   check_places(recipe, problems);
   check_counts(recipe, *method, problems);
   check_architectures(recipe, inputs, options, problems);
@@ -346,6 +338,7 @@ Checked<Plan> make(Recipe recipe, std::vector<Input> inputs, const Options& opti
   for (const Input& input : plan.inputs) {
     for (const std::string& note : input.model->notes)
       plan.notes.push_back(input.name + ": " + note);
+    for (const std::string& note : input.notes) plan.notes.push_back(input.name + ": " + note);
   }
   add_up(plan);
   return plan;

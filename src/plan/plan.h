@@ -24,6 +24,8 @@ struct Input {
   std::shared_ptr<const formats::Model> model;
   std::shared_ptr<const Checkpoint> weights;
   architecture::Architecture architecture;
+  std::vector<std::string> notes;  ///< About `weights`, beside those about the model.
+  bool donor = false;              ///< Gives whole tensors and files only; nothing is merged of it.
 };
 
 /// One tensor of one input.

@@ -95,8 +95,10 @@ std::optional<PlannedRow> Rows::copy_from(const Item& item, std::size_t input,
 }
 
 std::optional<PlannedRow> Rows::untouched(const Item& item) {
-  return copy_first(
-      item, fmt::format("its module is not in the recipe: as in `{}`", inputs_[like_].name));
+  return copy_first(item, fmt::format("{}: as in `{}`",
+                                      inputs_[like_].donor ? "no merged model has it"
+                                                           : "its module is not in the recipe",
+                                      inputs_[like_].name));
 }
 
 std::optional<PlannedRow> Rows::by_rule(const Item& item, const recipe::Subject& subject) {

@@ -198,14 +198,15 @@ TEST_F(OpenModel, companions_are_what_loads_the_result_and_no_weights) {
        {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
         "special_tokens_map.json", "vocab.txt", "spiece.model", "chat_template.jinja",
         "additional_chat_templates/tool_use.jinja", "additional_chat_templates/notes.txt",
-        "preprocessor_config.json", "modules.json", "1_Pooling/config.json",
-        "config_sentence_transformers.json", "sentence_bert_config.json", "qwen.tiktoken",
+        "preprocessor_config.json", "1_Pooling/config.json", "config_sentence_transformers.json",
+        "sentence_bert_config.json", "qwen.tiktoken",
         // none of these
         "README.md", "mergekit_config.yml", "merganser.yml", "optimizer.pt", "training_args.bin",
         "pytorch_model.bin", "adapter_model.safetensors", "original/params.json", "modeling_x.py",
         ".gitattributes"}) {
     add(name);
   }
+  add("modules.json", "[]");
   EXPECT_EQ(companions(),
             (std::vector<std::string>{
                 "1_Pooling/config.json", "additional_chat_templates/tool_use.jinja",
@@ -241,14 +242,40 @@ TEST_F(OpenModel, code_goes_along_when_auto_map_names_it) {
   EXPECT_TRUE(names(error(), "RD-5", "a link that leaves"));
 }
 
-TEST_F(OpenModel, says_that_modules_with_weights_stay_behind) {
+TEST_F(OpenModel, modules_go_along_with_weights_of_their_own) {
   add_weights("model.safetensors");
-  add("2_Dense/config.json");
-  add("2_Dense/model.safetensors");
+  add("modules.json",
+      R"([{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+          {"idx": 1, "name": "1", "path": "dense", "type": "sentence_transformers.models.Dense"}])");
+  for (const char* name : {"dense/config.json", "dense/model.safetensors", "dense/notes.txt",
+                           "2_Dense/config.json", "2_Dense/pytorch_model.bin"})
+    add(name);
+  EXPECT_EQ(companions(), (std::vector<std::string>{
+                              "2_Dense/config.json", "2_Dense/pytorch_model.bin",
+                              "dense/config.json", "dense/model.safetensors", "modules.json"}));
   const auto model = open();
   ASSERT_TRUE(model);
-  ASSERT_EQ(model->notes.size(), 1U);
+  ASSERT_EQ(model->notes.size(), 2U);
   EXPECT_NE(model->notes[0].find("2_Dense has weights of its own"), std::string::npos);
+}
+
+TEST_F(OpenModel, sb_1_refuses_modules_outside_of_the_folder) {
+  add_weights("model.safetensors");
+  for (const char* path : {"../other", "/etc", "a\\\\b"}) {
+    add("modules.json", std::string(R"([{"type": "x.Dense", "path": ")") + path + "\"}]");
+    EXPECT_TRUE(names(error(), "SB-1", "module")) << path;
+  }
+  for (const char* list :
+       {"{}", "[1]", R"([{"type": "x.Dense"}])", R"([{"path": 1}])", R"([], "more": [])"}) {
+    add("modules.json", list);
+    EXPECT_TRUE(names(error(), "SB-1", "expected")) << list;
+  }
+}
+
+TEST_F(OpenModel, sb_2_refuses_a_type_that_is_no_string) {
+  add_weights("model.safetensors");
+  add("modules.json", R"([{"path": "", "type": ["os", "system"]}])");
+  EXPECT_TRUE(names(error(), "SB-2", "no string"));
 }
 
 }  // namespace

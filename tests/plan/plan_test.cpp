@@ -267,6 +267,61 @@ TEST(rules, only_leaves_the_rest_as_in_like) {
   EXPECT_EQ(row(plan, "model.norm.weight").why, "not among `only`: as in `a`");
 }
 
+/// A Llama with a vision tower of one tensor, and a config that no text model agrees with.
+Model with_vision(int layers) {
+  Model model = llama(layers);
+  model.tensors.push_back(tensor("vision_tower.patch.weight", {2, 2}, some(4)));
+  model.config.insert(1, "\"rope_theta\": 7, ");
+  return model;
+}
+
+const std::string kTwoModels =
+    "merge_method: slerp\nbase_model: base\nmodels: [{model: a}]\nparameters: {t: 0.5}\n"
+    "donors: [{name: eyes, model: vlm}]\n";
+
+TEST(donors, give_whole_tensors_and_are_not_merged) {
+  Model base = llama(1);
+  base.config.insert(1, "\"rope_theta\": 5, ");
+  const Models models{{"base", base}, {"a", base}, {"vlm", with_vision(3)}};
+  const Plan plan = valid(models, kTwoModels + "keep: [{role: head, from: eyes}]\n");
+  EXPECT_EQ(sources(plan, "lm_head.weight"), "eyes:lm_head.weight");
+  EXPECT_EQ(row(plan, "lm_head.weight").why, "kept from eyes");
+  EXPECT_EQ(sources(plan, "model.norm.weight"), "a:model.norm.weight | base:model.norm.weight");
+  // Neither its tensors, its depth nor its config concern the others.
+  EXPECT_EQ(plan.rows.size(), 6U);
+  EXPECT_TRUE(plan.disagreements.empty());
+}
+
+TEST(donors, give_tensors_that_no_model_has) {
+  const Models models{{"base", llama(1)}, {"a", llama(1)}, {"vlm", with_vision(1)}};
+  const Plan plan = valid(models, kTwoModels + "keep: [{match: ^vision_tower, from: eyes}]\n");
+  EXPECT_EQ(plan.rows.size(), 7U);
+  EXPECT_EQ(sources(plan, "vision_tower.patch.weight"), "eyes:vision_tower.patch.weight");
+  EXPECT_TRUE(row(plan, "vision_tower.patch.weight").copy);
+}
+
+TEST(donors, leave_a_tensor_to_the_first_rule_that_holds) {
+  const Models models{{"base", llama(1)}, {"a", llama(1)}, {"vlm", with_vision(1)}};
+  const Lines lines =
+      mistakes(models, kTwoModels +
+                           "output: {like: eyes}\n"
+                           "keep: [{match: ^vision_tower, from: a}, {dims: 2, from: eyes}]\n");
+  EXPECT_TRUE(lines.empty()) << lines[0];
+  const Plan plan = valid(models, kTwoModels +
+                                      "keep: [{match: ^vision_tower, from: a}, "
+                                      "{dims: 2, from: eyes}]\n");
+  EXPECT_EQ(plan.rows.size(), 6U);
+}
+
+TEST(donors, that_the_output_is_like_give_config_and_what_is_left) {
+  const Models models{{"base", llama(1)}, {"a", llama(1)}, {"vlm", with_vision(1)}};
+  const Plan plan = valid(models, kTwoModels + "output: {like: eyes}\n");
+  EXPECT_EQ(sources(plan, "vision_tower.patch.weight"), "eyes:vision_tower.patch.weight");
+  EXPECT_EQ(row(plan, "vision_tower.patch.weight").why, "no merged model has it: as in `eyes`");
+  EXPECT_EQ(sources(plan, "model.norm.weight"), "a:model.norm.weight | base:model.norm.weight");
+  EXPECT_EQ(plan.config.integer("rope_theta"), 7);
+}
+
 TEST(missing, is_an_error_unless_the_recipe_says_otherwise) {
   Models models{{"base", llama(1)}, {"a", llama(1)}, {"b", llama(1)}};
   models["a"].tensors.push_back(tensor("model.layers.0.extra.weight", {2}, {1, 2}));
@@ -362,9 +417,10 @@ TEST(dtypes, are_promoted_cast_and_written_as_asked) {
 TEST(modules, that_the_recipe_does_not_name_stay_as_in_like) {
   Models models{{"a", llama(2)}, {"b", llama(2)}};
   for (auto& [name, model] : models) {
-    for (const std::string layer : {"0", "1", "2"})
+    for (const std::string layer : {"0", "1", "2"}) {
       model.tensors.push_back(
           tensor("visual.blocks." + layer + ".attn.qkv.weight", {2, 2}, some(4)));
+    }
     model.config.clear();
   }
   const Lines lines = mistakes(models,

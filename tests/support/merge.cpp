@@ -15,13 +15,13 @@ namespace {
 
 /// Every method and step there is, as the engine tells the recipe reader.
 const recipe::Vocabulary& vocabulary() {
-  static const recipe::Vocabulary known = [] {
+  static const recipe::Vocabulary kKnown = [] {
     recipe::Vocabulary v;
     for (const Method* method : methods::methods()) v.methods.emplace(method->name, method->fields);
     for (const Method* step : methods::steps()) v.steps.emplace(step->name, step->fields);
     return v;
   }();
-  return known;
+  return kKnown;
 }
 
 Result<plan::Input> open(const recipe::Input& wanted, const Models& models) {
@@ -35,6 +35,7 @@ Result<plan::Input> open(const recipe::Input& wanted, const Models& models) {
     MERGANSER_TRY(model->config, formats::Config::parse(found->second.config, "config.json"));
   }
   plan::Input input{wanted.name, model, {model, model->weights.get()}, {}};
+  input.donor = wanted.donor;
   if (!wanted.rename.empty()) {
     std::vector<views::RenameRule> rules;
     for (const recipe::Rename& rename : wanted.rename) rules.push_back({rename.match, rename.to});
