@@ -6,8 +6,8 @@
 
 #include "core/file.h"
 #include "engine/modules.h"
-#include "formats/hub.h"
 #include "engine/vocabularies.h"
+#include "formats/hub.h"
 #include "methods/registry.h"
 #include "views/dequantize.h"
 #include "views/rename.h"
