@@ -134,16 +134,23 @@ TEST(surveys, ties_keeps_the_first_equals_of_a_whole_model) {
 TEST(surveys, dare_keeps_the_l1_norm_of_a_long_tensor) {
   const Models models = two_tensors(9, {"zero", "a"});
   const Vector x = of(models, "a", 0);
-  std::vector<std::uint32_t> words(kLong);
-  kernels::fill_random_u32(Level::baseline, kernels::stream_key(3, 512, "u", 0), 0, words);
+  const std::uint64_t key = kernels::stream_key(3, 512, "u", 0);
+  std::vector<std::uint16_t> halves(kLong);
+  kernels::fill_random_u16(Level::baseline, key, 0, halves);
   Vector kept = x;
-  for (std::size_t i = 0; i < kLong; ++i) kept[i] = words[i] < 0x40000000u ? x[i] : 0;
+  // 0.3 * 2^32 rounded down; some dozen entries meet the upper half and are left to the lower one.
+  constexpr std::uint32_t kBelow = 1288490188;
+  for (std::size_t i = 0; i < kLong; ++i) {
+    const std::uint32_t number =
+        (std::uint32_t{halves[i]} << 16) | kernels::random_lower_u16(key, i);
+    kept[i] = number < kBelow ? x[i] : 0;
+  }
   const auto factor = static_cast<double>(l1(x) / l1(kept));
   for (const std::string dtype : {"float32", "float64"}) {
     const Merged merged =
         merge(models,
               "{merge_method: dare_linear, base_model: zero, models: [{model: a}], "
-              "parameters: {density: 0.25}, seed: 3, dtype: " +
+              "parameters: {density: 0.3}, seed: 3, dtype: " +
                   dtype + "}");
     Vector expected, bound;
     for (const double value : kept) {

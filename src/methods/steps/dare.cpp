@@ -1,7 +1,7 @@
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
-#include <type_traits>
 
 #include "kernels/elementwise.h"
 #include "kernels/random.h"
@@ -31,28 +31,40 @@ constexpr Doc kDoc{
     .departs = "masks come from a counter-based generator keyed by seed, tensor, model and element",
     .claims = {.copies_give_back = false, .scales_with_deltas = true}};
 
-/// An entry stays where its random word is below this: probability * 2^32, for probabilities
-/// below 1.
-std::uint32_t keep_below(double probability) {
-  return probability <= 0 ? 0 : static_cast<std::uint32_t>(std::ldexp(probability, 32));
-}
-
-/// Random words for entries [in.first, in.first + in.n) of present model number `k`.
-std::span<const std::uint32_t> words(const Row& row, std::size_t k, std::uint64_t first,
-                                     std::size_t n, Scratch& scratch) {
-  const auto out = scratch.as<std::uint32_t>(n);
-  kernels::fill_random_u32(kernels::stream_key(row.seed, row.stage, row.name, row.models[k]), first,
-                           out);
-  return out;
-}
-
-/// |x| where `word` is below `keep`, else 0. By bits, because GCC 12.2 makes wrong code for AVX2
-/// where 32-bit comparisons select what is summed as doubles.
+/// All bits set for the entries of [in.first, in.first + in.n) of present model number `k` that
+/// stay, none for those that drop. An entry stays where its 32 random bits are below `probability`
+/// (less than 1) times 2^32.
 template <class T>
-T kept_magnitude(T x, std::uint32_t word, std::uint32_t keep) {
-  using Bits = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
-  const std::uint64_t stays = (std::uint64_t{word} - keep) >> 63;  // 1 or 0
-  return std::bit_cast<T>(std::bit_cast<Bits>(std::abs(x)) & (Bits{0} - static_cast<Bits>(stays)));
+std::span<const kernels::BitsOf<T>> keep_masks(const Row& row, std::size_t k, double probability,
+                                               std::uint64_t first, std::size_t n,
+                                               Scratch& scratch) {
+  using Mask = kernels::BitsOf<T>;
+  const auto below = probability <= 0 ? 0 : static_cast<std::uint32_t>(std::ldexp(probability, 32));
+  const auto upper = static_cast<std::uint16_t>(below >> 16);
+  const auto lower = static_cast<std::uint16_t>(below);
+  // The masks, and behind them the random halves.
+  const std::span<Mask> masks = scratch.as<Mask>(n);
+  const std::span<std::uint16_t> halves =
+      scratch.as<std::uint16_t>(n * (sizeof(Mask) / 2 + 1)).subspan(n * (sizeof(Mask) / 2));
+  const std::uint64_t key = kernels::stream_key(row.seed, row.stage, row.name, row.models[k]);
+  kernels::fill_random_u16(key, first, halves);
+  std::uint16_t open = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    masks[i] = halves[i] < upper ? static_cast<Mask>(-1) : Mask{0};
+    open |= halves[i] == upper ? 1 : 0;
+  }
+  if (open != 0) {
+    for (std::size_t i = 0; i < n; ++i) {
+      if (halves[i] == upper && kernels::random_lower_u16(key, first + i) < lower)
+        masks[i] = static_cast<Mask>(-1);
+    }
+  }
+  return masks;
+}
+
+template <class T>
+T kept(T x, kernels::BitsOf<T> mask) {
+  return std::bit_cast<T>(std::bit_cast<kernels::BitsOf<T>>(x) & mask);
 }
 
 Scope norms_scope(const Row& row) {
@@ -69,13 +81,14 @@ void fold_norms(const Row& row, FactsSoFar, const Tile<T>& in, State& state,
   for (std::size_t k = 0; k < in.x.size(); ++k) {
     const double probability = row.of(p.keep, k);
     if (probability >= 1) continue;
-    const std::uint32_t keep = keep_below(probability);
-    const std::uint32_t* word = words(row, k, in.first, in.n, scratch).data();
+    const auto* mask = keep_masks<T>(row, k, probability, in.first, in.n, scratch).data();
     const T* x = in.x[k];
-    state.reals[0][2 * k] += kernels::sum_abs(x, in.n);
-    state.reals[0][2 * k + 1] += kernels::sum16(in.n, [&](std::size_t i) {
-      return static_cast<double>(kept_magnitude(x[i], word[i], keep));
+    const auto [whole, left] = kernels::sums16<2>(in.n, [=](std::size_t i) {
+      const T magnitude = std::abs(x[i]);
+      return std::array{double{magnitude}, double{kept(magnitude, mask[i])}};
     });
+    state.reals[0][2 * k] += whole;
+    state.reals[0][2 * k + 1] += left;
   }
 }
 
@@ -98,10 +111,12 @@ void drop(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch)
     const double probability = row.of(p.keep, k);
     if (probability >= 1) continue;
     T* x = in.x[k];
-    const std::uint32_t keep = keep_below(probability);
-    const std::uint32_t* word = words(row, k, in.first, in.n, scratch).data();
-    for (std::size_t i = 0; i < in.n; ++i) x[i] = word[i] < keep ? x[i] : T{0};
-    if (keep == 0) continue;
+    if (probability <= 0) {
+      std::fill_n(x, in.n, T{0});
+      continue;
+    }
+    const auto* mask = keep_masks<T>(row, k, probability, in.first, in.n, scratch).data();
+    for (std::size_t i = 0; i < in.n; ++i) x[i] = kept(x[i], mask[i]);
     if (p.rescale_by == RescaleBy::probability)
       kernels::divide(in.n, x, static_cast<T>(probability));
     if (p.rescale_by == RescaleBy::l1)
@@ -109,7 +124,9 @@ void drop(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch)
   }
 }
 
-std::size_t scratch_bytes(const Row& row) { return row.tile_elements * sizeof(std::uint32_t); }
+std::size_t scratch_bytes(const Row& row) {
+  return row.tile_elements * ((row.wide ? sizeof(double) : sizeof(float)) + sizeof(std::uint16_t));
+}
 
 constexpr Kernel<FoldFn> kFoldNorms = MERGANSER_KERNEL(fold_norms);
 constexpr Survey kSurveys[]{

@@ -1,5 +1,9 @@
 #include "methods/surveys/rank.h"
 
+#include <algorithm>
+#include <array>
+#include <cstring>
+
 namespace merganser::methods::surveys {
 namespace {
 
@@ -21,26 +25,28 @@ void store(Facts& facts, std::size_t input, const CutSearch& search) {
 }
 
 /// Counts the digit above `shift` of the entries whose higher digits are `prefix`. Few entries are:
-/// blocks without one, which a vector compare finds, are passed over.
+/// vectors mark them in a byte each, and eight bytes without a mark are passed over at once.
 template <class T>
 void count_with_prefix(std::size_t n, const T* x, MagnitudeKey<T> prefix, int shift,
                        std::int64_t* bins) {
-  constexpr std::size_t kBlock = 16;
-  const auto count = [&](std::size_t i) {
-    const auto key = magnitude_key(x[i]);
-    if (key >> (shift + 16) == prefix) ++bins[(key >> shift) & (kBins - 1)];
-  };
-  std::size_t i = 0;
-  for (; i + kBlock <= n; i += kBlock) {
-    MagnitudeKey<T> found = 0;
-    for (std::size_t j = 0; j < kBlock; ++j) {
-      found |= magnitude_key(x[i + j]) >> (shift + 16) == prefix ? MagnitudeKey<T>{1}
-                                                                 : MagnitudeKey<T>{0};
+  constexpr std::size_t kBlock = 256;
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  std::array<std::uint8_t, kBlock> marks;
+  for (std::size_t first = 0; first < n; first += kBlock) {
+    const std::size_t size = std::min(kBlock, n - first);
+    const T* block = x + first;
+    marks.fill(0);
+    for (std::size_t i = 0; i < size; ++i)
+      marks[i] = magnitude_key(block[i]) >> (shift + 16) == prefix ? 1 : 0;
+    for (std::size_t at = 0; at < kBlock; at += kWord) {
+      std::uint64_t word;
+      std::memcpy(&word, &marks[at], kWord);
+      for (; word != 0; word &= word - 1) {
+        const std::size_t i = at + static_cast<std::size_t>(std::countr_zero(word)) / kWord;
+        ++bins[(magnitude_key(block[i]) >> shift) & (kBins - 1)];
+      }
     }
-    if (found == 0) continue;
-    for (std::size_t j = 0; j < kBlock; ++j) count(i + j);
   }
-  for (; i < n; ++i) count(i);
 }
 
 template <class T, int digit>
