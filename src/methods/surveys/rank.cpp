@@ -24,27 +24,39 @@ void store(Facts& facts, std::size_t input, const CutSearch& search) {
   at[3] = search.equals;
 }
 
+/// The lowest bits of eight bytes, the first byte's lowest.
+std::uint64_t gather_bits(const std::uint8_t* bytes) {
+  std::uint64_t word;
+  std::memcpy(&word, bytes, sizeof(word));
+  return (word * 0x0102'0408'1020'4080) >> 56;
+}
+
 /// Counts the digit above `shift` of the entries whose higher digits are `prefix`. Few entries are:
-/// vectors mark them in a byte each, and eight bytes without a mark are passed over at once.
+/// vectors mark them in a byte each, and the marks of 64 are gone through as one word, so that a
+/// branch goes wrong once for so many.
 template <class T>
 void count_with_prefix(std::size_t n, const T* x, MagnitudeKey<T> prefix, int shift,
                        std::int64_t* bins) {
-  constexpr std::size_t kBlock = 256;
-  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  constexpr std::size_t kBlock = 64;
   std::array<std::uint8_t, kBlock> marks;
   for (std::size_t first = 0; first < n; first += kBlock) {
     const std::size_t size = std::min(kBlock, n - first);
     const T* block = x + first;
-    marks.fill(0);
-    for (std::size_t i = 0; i < size; ++i)
-      marks[i] = magnitude_key(block[i]) >> (shift + 16) == prefix ? 1 : 0;
-    for (std::size_t at = 0; at < kBlock; at += kWord) {
-      std::uint64_t word;
-      std::memcpy(&word, &marks[at], kWord);
-      for (; word != 0; word &= word - 1) {
-        const std::size_t i = at + static_cast<std::size_t>(std::countr_zero(word)) / kWord;
-        ++bins[(magnitude_key(block[i]) >> shift) & (kBins - 1)];
-      }
+    const auto mark = [&](std::size_t count) {
+      for (std::size_t i = 0; i < count; ++i)
+        marks[i] = magnitude_key(block[i]) >> (shift + 16) == prefix ? 1 : 0;
+    };
+    if (size == kBlock) {
+      mark(kBlock);
+    } else {
+      marks.fill(0);
+      mark(size);
+    }
+    std::uint64_t found = 0;
+    for (std::size_t at = 0; at < kBlock; at += 8) found |= gather_bits(&marks[at]) << at;
+    for (; found != 0; found &= found - 1) {
+      const auto i = static_cast<std::size_t>(std::countr_zero(found));
+      ++bins[(magnitude_key(block[i]) >> shift) & (kBins - 1)];
     }
   }
 }
