@@ -21,9 +21,6 @@ formats::ReadOptions read_options(const Options& options);
 /// Reads a recipe's text and parses it; every mistake in one go.
 Checked<std::vector<recipe::Recipe>> read_recipe(const RecipeSource& source);
 
-/// How files are read under these options.
-formats::ReadOptions read_options(const Options& options);
-
 /// The weights of a model with quantised layers shown as the numbers that they stand for.
 Result<views::Dequantized> dequantized(const std::shared_ptr<const formats::Model>& model);
 
