@@ -131,12 +131,12 @@ Result<Facts> share_equals(const Group& group, const State& state, FactsSoFar be
   return facts;
 }
 
-template <int digit>
+template <int Digit>
 Result<Facts> finish_digit(const Group& group, const State& state, FactsSoFar before) {
-  if constexpr (digit == 0) {
+  if constexpr (Digit == 0) {
     return surveys::first_digit(group, state, &wanted_rank);
   } else {
-    return surveys::next_digit(group, state, *before[digit - 1]);
+    return surveys::next_digit(group, state, *before[Digit - 1]);
   }
 }
 

@@ -36,7 +36,7 @@ std::uint64_t gather_bits(const std::uint8_t* bytes) {
 /// branch goes wrong once for so many.
 template <class T>
 void count_with_prefix(std::size_t n, const T* x, MagnitudeKey<T> prefix, int shift,
-                       std::int64_t* bins) {
+                       std::span<std::int64_t> bins) {
   constexpr std::size_t kBlock = 64;
   std::array<std::uint8_t, kBlock> marks;
   for (std::size_t first = 0; first < n; first += kBlock) {
@@ -61,18 +61,18 @@ void count_with_prefix(std::size_t n, const T* x, MagnitudeKey<T> prefix, int sh
   }
 }
 
-template <class T, int digit>
+template <class T, int Digit>
 void fold(const Row& row, FactsSoFar facts, const Tile<T>& in, State& state, Scratch&) noexcept {
-  constexpr int shift = shift_of<T>(digit);
+  constexpr int shift = shift_of<T>(Digit);
   if constexpr (shift >= 0) {
     for (std::size_t k = 0; k < in.x.size(); ++k) {
       const std::size_t input = row.models[k];
-      std::int64_t* bins = &state.wholes[0][input * kBins];
+      const std::span<std::int64_t> bins = state.wholes[0].subspan(input * kBins, kBins);
       const T* x = in.x[k];
-      if constexpr (digit == 0) {
+      if constexpr (Digit == 0) {
         for (std::size_t i = 0; i < in.n; ++i) ++bins[magnitude_key(x[i]) >> shift];
       } else {
-        const CutSearch search = cut_of(*facts[digit - 1], input);
+        const CutSearch search = cut_of(*facts[Digit - 1], input);
         if (search.mode != CutSearch::cut) continue;
         const auto prefix = static_cast<MagnitudeKey<T>>(search.prefix);
         count_with_prefix(in.n, x, prefix, shift, bins);
