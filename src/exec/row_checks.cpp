@@ -80,7 +80,10 @@ ChunkHashes ChunkHasher::finish() const {
 }
 
 HashLog::HashLog(const plan::Plan& plan) : plan_(plan) {
-  for (const plan::PlannedRow& row : plan.rows) chunks_.emplace_back(row.chunks);
+  for (const plan::PlannedRow& row : plan.rows) {
+    const ChunkHashes room{{}, std::vector<Hash128>(row.sources.size() + (row.base ? 1 : 0))};
+    chunks_.emplace_back(row.chunks, room);
+  }
 }
 
 std::vector<std::string> HashLog::outputs() const {

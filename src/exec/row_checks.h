@@ -52,8 +52,10 @@ class HashLog {
  public:
   explicit HashLog(const plan::Plan& plan);
 
-  void set(std::size_t row, std::uint64_t chunk, ChunkHashes hashes) {
-    chunks_[row][chunk] = std::move(hashes);
+  /// Copied into memory that was taken at the start: small pieces that stay, allocated among the
+  /// large ones that come and go with every chunk, would let the heap grow without end.
+  void set(std::size_t row, std::uint64_t chunk, const ChunkHashes& hashes) {
+    chunks_[row][chunk] = hashes;
   }
   std::vector<std::string> outputs() const;
   std::vector<std::string> inputs() const;

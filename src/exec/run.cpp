@@ -427,10 +427,10 @@ class Executor {
       MERGANSER_TRY(for_pieces(task, memory, merge));
       MERGANSER_TRY(write_chunk(task, encoded));
     }
-    ChunkHashes hashes = hasher.finish();
+    const ChunkHashes hashes = hasher.finish();
     if (options_.journal != nullptr)
       MERGANSER_TRY(options_.journal->add({task.row, task.chunk, bad, hashes}));
-    hashes_.set(task.row, task.chunk, std::move(hashes));
+    hashes_.set(task.row, task.chunk, hashes);
     lock.lock();
     out_.written_bytes += stored_bytes(row.dtype, chunk_size(row, task.chunk));
     note_non_finite(task.row, bad);
