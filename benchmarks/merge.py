@@ -151,7 +151,7 @@ def mergekit(file: Path, out: Path, venv: Path) -> float:
         subprocess.run([str(venv / "bin" / "pip"), "-q", "install", "mergekit==0.1.5"], check=True)
     shutil.rmtree(out, ignore_errors=True)
     command = [str(venv / "bin" / "mergekit-yaml"), str(file), str(out), "--no-copy-tokenizer", "--quiet"]
-    return seconds(command, stderr=subprocess.DEVNULL)
+    return seconds(command)
 
 
 def measure(method: str, options: argparse.Namespace, paths: list[Path], work: Path) -> Row:

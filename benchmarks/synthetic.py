@@ -12,19 +12,28 @@ BYTES = {"bf16": 2, "f16": 2, "f32": 4}
 STORED = {"bf16": "BF16", "f16": "F16", "f32": "F32"}
 
 
+def layer_count(parameters: int) -> int:
+    return max(2, parameters // 64_000_000)
+
+
 def shapes(parameters: int) -> dict[str, list[int]]:
-    """Names and shapes of about `parameters` numbers: an embedding with a quarter of them, then Llama-like layers."""
+    """Names and shapes of about `parameters` numbers: an embedding with a quarter of them, then the layers of a Llama,
+    all of them, so that programs with tables of names find what they look for."""
     rows = parameters // 4 // WIDTH
     out = {"model.embed_tokens.weight": [rows, WIDTH], "model.norm.weight": [WIDTH]}
-    layers = max(2, parameters // 64_000_000)
+    layers = layer_count(parameters)
     rest = (parameters - rows * WIDTH) // layers // WIDTH
-    heads = rest // 6
+    heads = rest // 12
     for layer in range(layers):
         prefix = f"model.layers.{layer}."
         for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
             out[f"{prefix}self_attn.{name}.weight"] = [heads, WIDTH]
-        out[f"{prefix}mlp.up_proj.weight"] = [rest - 4 * heads, WIDTH]
+        inner = (rest - 4 * heads) // 3
+        out[f"{prefix}mlp.gate_proj.weight"] = [inner, WIDTH]
+        out[f"{prefix}mlp.up_proj.weight"] = [inner, WIDTH]
+        out[f"{prefix}mlp.down_proj.weight"] = [WIDTH, inner]
         out[f"{prefix}input_layernorm.weight"] = [WIDTH]
+        out[f"{prefix}post_attention_layernorm.weight"] = [WIDTH]
     return out
 
 
@@ -62,14 +71,20 @@ def write_model(folder: Path, parameters: int, dtype: str, number: int) -> None:
                 if number:
                     values += noise.standard_normal(n, np.float32) * np.float32(0.001)
                 file.write(encode(values, dtype))
-    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "torch_dtype": "bfloat16"}
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "num_hidden_layers": layer_count(parameters),
+        "tie_word_embeddings": True,
+        "torch_dtype": {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}[dtype],
+    }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     part.rename(folder / "model.safetensors")
 
 
 def models(folder: Path, parameters: int, dtype: str, count: int) -> list[Path]:
     """Folders of `count` models, made where they are not there yet."""
-    made = [folder / f"{parameters}-{dtype}" / f"model{i}" for i in range(count)]
+    made = [folder / f"{parameters}-{dtype}-llama" / f"model{i}" for i in range(count)]
     for i, path in enumerate(made):
         if not (path / "model.safetensors").exists():
             write_model(path, parameters, dtype, i)
