@@ -49,6 +49,19 @@ def index_seeds() -> list[str]:
     return [json.dumps({"metadata": {"total_size": 20}, "weight_map": one}) for one in maps] + ["{}"]
 
 
+def hub_seeds() -> list[str]:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    names = [
+        "org/name",
+        "org/name@main",
+        f"org/name@{commit}",
+        "org/name@01234",
+        "org/name@../../x",
+        "a--b/../c@refs/pr/7",
+    ]
+    return [f"{name}\n{ref}" for name in names for ref in (commit, f"{commit}\n", "../../other", "")]
+
+
 def config_seeds() -> list[str]:
     llama = {"architectures": ["LlamaForCausalLM"], "hidden_size": 8, "num_attention_heads": 2, "rms_norm_eps": 1e-05}
     nested = {"text_config": {"layer_types": ["a", "b"], "rope": None}, "dtype": "bfloat16", "x": [[1, 2], {}]}
@@ -123,6 +136,7 @@ def recipe_seeds() -> list[str]:
 
 SEEDS = {
     "config": config_seeds,
+    "hub": hub_seeds,
     "index": index_seeds,
     "pickle": pickle_seeds,
     "recipe": recipe_seeds,
