@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -151,11 +152,43 @@ class FileChecks {
       add_note(model.path, fmt::format("{} has {} rows, vocab_size is {} [HF-3]",
                                        printable(table.name), rows, *told));
     }
+    check_special_ids(model.config, table);
+    if (auto generation = read_config(model.path / "generation_config.json"))
+      check_special_ids(*generation, table);
     const auto tokens = formats::read_token_ids(model.path);
     if (!tokens || !*tokens || (*tokens)->size() == 0) return;
     if (const std::uint64_t most = (*tokens)->largest_id(); most >= rows) {
       add_note(model.path, fmt::format("{} has {} rows, the tokenizer has ids up to {} [HF-3]",
                                        printable(table.name), rows, most));
+    }
+  }
+
+  /// A config that may be missing or broken: that is told elsewhere.
+  static std::optional<formats::Config> read_config(const fs::path& file) {
+    auto text = read_small_file(file, kLargestConfig);
+    if (!text) return std::nullopt;
+    auto config = formats::Config::parse(*std::move(text), file.string());
+    return config ? std::optional(*std::move(config)) : std::nullopt;
+  }
+
+  /// Tokens that generation starts, ends or pads with must have a row (TK-4). Negative ids stand
+  /// for none.
+  void check_special_ids(const formats::Config& config, const TensorInfo& table) {
+    for (const char* key :
+         {"bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id",
+          "forced_bos_token_id", "forced_eos_token_id"}) {
+      std::vector<std::string> ids = config.elements(key);
+      if (const auto one = config.integer(key)) ids.push_back(std::to_string(*one));
+      for (const std::string& id : ids) {
+        const std::uint64_t rows = table.shape[0];
+        if (std::strtoll(id.c_str(), nullptr, 10) < static_cast<std::int64_t>(rows)) continue;
+        keep(Error{.code = Code::bad_file,
+                   .message = fmt::format("{} is {}, but {} has {} rows", key, id,
+                                          printable(table.name), rows),
+                   .file = config.file(),
+                   .subject = key,
+                   .check = "TK-4"});
+      }
     }
   }
 

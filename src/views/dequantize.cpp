@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -167,6 +168,12 @@ class View final : public Checkpoint {
   }
 
   std::vector<SourceFile> files() const override { return source_->files(); }
+  /// A piece of values for every thread that may read, and what its codes and scales take, which is
+  /// less.
+  std::uint64_t reading_bytes() const override {
+    const std::uint64_t threads = std::max(1U, std::thread::hardware_concurrency());
+    return source_->reading_bytes() + threads * 2 * kPiece * sizeof(float);
+  }
 
  private:
   std::shared_ptr<const Checkpoint> source_;

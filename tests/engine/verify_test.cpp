@@ -273,6 +273,22 @@ TEST_F(Verify, compares_weights_config_and_tokenizer) {
   EXPECT_FALSE(says(run().notes, "[HF-4]"));
 }
 
+TEST_F(Verify, finds_special_tokens_without_a_row) {
+  const auto model = [&](const std::string& keys) {
+    folders_.write(
+        "m", {tensor("model.embed_tokens.weight", DType::f32, {4, 1}, {1, 2, 3, 4})},
+        R"({"model_type": "llama", "architectures": ["LlamaForCausalLM"], )" + keys + "}");
+  };
+  model(R"("bos_token_id": 3, "eos_token_id": [0, 2], "pad_token_id": -1)");
+  EXPECT_EQ(ids(run()), "");
+  model(R"("bos_token_id": 4)");
+  EXPECT_EQ(ids(run()), "[TK-4] ");
+  model(R"("eos_token_id": [0, 9])");
+  const VerifyReport report = run();
+  EXPECT_EQ(ids(report), "[TK-4] ");
+  EXPECT_TRUE(says(report.findings, "eos_token_id is 9, but model.embed_tokens.weight has 4 rows"));
+}
+
 TEST_F(Verify, looks_for_what_is_not_finite_when_asked) {
   folders_.write("m", {tensor("a", DType::f32, {2}, {1, 2}),
                        tensor("b", DType::bf16, {2}, {1, std::nan("")})});
