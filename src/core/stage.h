@@ -194,6 +194,10 @@ struct Kernel {
   {::merganser::per_level<&function<float>>, ::merganser::per_level<&function<double>>}
 
 /// One reading of a stage's inputs.
+///
+/// Some surveys only save the readings of others behind them: a sample tells where to look, and one
+/// reading that looks there may make two unnecessary. Facts must come out the same with and without
+/// such a survey: whoever runs the stage leaves it out where memory is short.
 struct Survey {
   const char* says = "";
   Scope (*scope)(const Row&) = nullptr;
@@ -201,6 +205,11 @@ struct Survey {
   const Kernel<FoldFn>* fold = nullptr;
   /// Errors: arithmetic, when what was found makes the method impossible.
   Result<Facts> (*finish)(const Group&, const State&, FactsSoFar) = nullptr;
+  /// Asked when the facts before it are there (empty or null for surveys that were left out): false
+  /// leaves it out, with empty facts. Always wanted when null. Not for model scope.
+  bool (*wanted)(const Row&, FactsSoFar) = nullptr;
+  bool spares = false;   ///< It is one that may be left out. Tensor scope only.
+  bool samples = false;  ///< Folds only tiles here and there, as the executor chooses.
 };
 
 /// A step of the chain that a tensor goes through.

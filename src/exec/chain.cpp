@@ -56,14 +56,25 @@ RowFacts empty_facts(const PlannedRow& row) {
   return facts;
 }
 
+bool is_wanted(const PlannedRow& row, const RowFacts& facts, const Pending& survey) {
+  const Link& link = row.chain[survey.link];
+  const auto wanted = link.stage->surveys[survey.survey].wanted;
+  if (wanted == nullptr) return true;
+  std::vector<const Facts*> known;
+  for (const auto& one : facts[survey.link]) known.push_back(one.get());
+  return wanted(link.row, known);
+}
+
 Pending next_survey(const PlannedRow& row, RowFacts& facts) {
   static const auto kNone = std::make_shared<const Facts>();
   for (std::size_t l = 0; l < row.chain.size(); ++l) {
     const Link& link = row.chain[l];
     for (std::size_t s = 0; s < facts[l].size(); ++s) {
       if (facts[l][s] != nullptr) continue;
-      const Scope scope = link.stage->surveys[s].scope(link.row);
-      if (scope != Scope::none) return {l, s, scope};
+      const Survey& survey = link.stage->surveys[s];
+      const Pending pending{l, s, survey.scope(link.row)};
+      if (pending.scope != Scope::none && !survey.spares && is_wanted(row, facts, pending))
+        return pending;
       facts[l][s] = kNone;
     }
   }
@@ -128,7 +139,7 @@ class ChainRunner::Tiles {
   /// inputs widened.
   template <class Body>
   NonFinite walk(const Piece& piece, Body body) {
-    if (piece.first == 0) {
+    if (piece.begins) {
       for (const std::span<std::byte> scratch : scratch_)
         std::fill(scratch.begin(), scratch.end(), std::byte{0});
     }

@@ -23,14 +23,18 @@ struct Pending {
   std::size_t survey = 0;
   Scope scope = Scope::none;  ///< none: all facts are there, the row can be merged.
 };
-/// Finds it, and gives surveys that the parameters do not need empty facts on the way.
+/// Finds it, and gives those that only spare others, or are not wanted, empty facts on the way.
 Pending next_survey(const plan::PlannedRow& row, RowFacts& facts);
+
+/// Whether a survey whose turn it is has to be run, by the facts before it.
+bool is_wanted(const plan::PlannedRow& row, const RowFacts& facts, const Pending& survey);
 
 /// Stored bytes of consecutive elements of a row's inputs: of a whole chunk, or of a part of it.
 struct Piece {
   std::uint64_t chunk = 0;     ///< Number of the chunk in the row.
   std::uint64_t first = 0;     ///< First element, counted from the chunk's.
   std::uint64_t elements = 0;  ///< Whole tiles, but for the chunk's last piece.
+  bool begins = true;          ///< It is the first of its chunk that is looked at.
   std::vector<std::span<const std::byte>> models;
   std::span<const std::byte> base;  ///< Empty where the row has none.
 };

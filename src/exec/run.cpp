@@ -110,18 +110,21 @@ class Executor {
       MERGANSER_TRY(recall_chunks(written));
     }
     std::vector<std::vector<Pass>> passes;
+    const std::uint64_t shared = shared_bytes(plan_);
+    const std::uint64_t spare = spare_budget(shared);
     for (std::size_t r = 0; r < plan_.rows.size(); ++r) {
-      passes.push_back(passes_of(plan_, plan_.rows[r], facts_[r]));
+      const PlannedRow& row = plan_.rows[r];
+      passes.push_back(passes_of(plan_, row, facts_[r], spare_bytes(row) <= spare));
       drop_needless_surveys(passes.back(), written[r]);
-      total_bytes_ += input_bytes(plan_.rows[r]) * passes.back().size();
+      for (const Pass& pass : passes.back()) total_bytes_ += reading_bytes(row, pass);
     }
     std::uint64_t largest = 0;
     for (const auto& row : passes) {
       for (const Pass& pass : row) largest = std::max(largest, pass.bytes);
     }
-    const std::uint64_t shared = shared_bytes(plan_);
+    const std::uint64_t states = shared + spare * options_.threads;
     const std::uint64_t for_tasks =
-        options_.memory_bytes > shared ? options_.memory_bytes - shared : 0;
+        options_.memory_bytes > states ? options_.memory_bytes - states : 0;
     if (largest > for_tasks) {
       return Error{.code = Code::memory_budget,
                    .message = fmt::format(
@@ -135,6 +138,26 @@ class Executor {
       }
     }
     return {};
+  }
+
+  /// What sparing surveys of one row may take: each thread may have a row with one under way. Half
+  /// of what all threads leave when each has the largest task.
+  std::uint64_t spare_budget(std::uint64_t shared) const {
+    const std::uint64_t needed = shared + largest_task(plan_) * options_.threads;
+    if (options_.memory_bytes <= needed) return 0;
+    std::uint64_t wanted = 0;
+    for (const PlannedRow& row : plan_.rows) wanted = std::max(wanted, spare_bytes(row));
+    return std::min(wanted, (options_.memory_bytes - needed) / 2 / options_.threads);
+  }
+
+  /// Bytes that a pass reads; a sample is too little to count.
+  std::uint64_t reading_bytes(const PlannedRow& row, const Pass& pass) const {
+    return samples(row, pass) ? 0 : input_bytes(row);
+  }
+
+  static bool samples(const PlannedRow& row, const Pass& pass) {
+    if (pass.merges()) return false;
+    return row.chain[pass.survey.link].stage->surveys[pass.survey.survey].samples;
   }
 
   /// A row that is written needs no facts of its own any more; those of model scope are for the
@@ -239,13 +262,26 @@ class Executor {
       if (auto facts = finish(own); !facts) {
         report({task.row, 0}, std::move(facts).error());
       } else {
-        schedule_->advance(task.row);
+        go_on(task.row);
       }
       own_.erase(task.row);
     } else if (ended == Ended::row) {
       ++(plan_.rows[task.row].copy ? out_.copied : out_.merged);
     }
     if (!error_ && schedule_->phase_over() && !schedule_->finished()) finish_phase();
+  }
+
+  /// Starts the next pass of a row whose survey has left its facts, past those that are not wanted
+  /// any more.
+  void go_on(std::size_t r) {
+    static const auto kNone = std::make_shared<const Facts>();
+    const PlannedRow& row = plan_.rows[r];
+    for (schedule_->advance(r);; schedule_->advance(r)) {
+      const Pass& pass = schedule_->pass_of({r, schedule_->pass(r), 0, 0});
+      if (pass.merges() || is_wanted(row, facts_[r], pass.survey)) return;
+      facts_[r][pass.survey.link][pass.survey.survey] = kNone;
+      total_bytes_ -= reading_bytes(row, pass);
+    }
   }
 
   void finish_phase() {
@@ -305,16 +341,22 @@ class Executor {
     return pass;
   }
 
-  /// Reads a chunk piece by piece and calls `body(piece)`.
+  /// Reads a chunk piece by piece, or of a sample the tiles in it, and calls `body(piece)`.
   template <class Body>
-  Result<void> for_pieces(const Task& task, WorkerMemory& memory, Body body) {
+  Result<void> for_pieces(const Task& task, WorkerMemory& memory, bool sample, Body body) {
     const PlannedRow& row = plan_.rows[task.row];
     const std::uint64_t size = chunk_size(row, task.chunk);
-    const std::uint64_t step = piece_elements(row);
+    const std::uint64_t step = sample ? sample_stride(row) : piece_elements(row);
+    const std::uint64_t length = sample ? row.tile_elements : step;
+    const std::uint64_t past = task.chunk * row.chunk_elements % step;
+    const std::uint64_t begin = sample && past != 0 ? step - past : 0;
     const std::uint64_t kept = memory.used();
-    for (std::uint64_t first = 0; first < size; first += step) {
+    for (std::uint64_t first = begin; first < size; first += step) {
       memory.give_back_to(kept);
-      Piece piece{.chunk = task.chunk, .first = first, .elements = std::min(step, size - first)};
+      Piece piece{.chunk = task.chunk,
+                  .first = first,
+                  .elements = std::min(length, size - first),
+                  .begins = first == begin};
       MERGANSER_TRY(read(row, memory, piece));
       MERGANSER_TRY(body(piece));
     }
@@ -391,13 +433,16 @@ class Executor {
     State state = sums.view(*borrowed, link.row.first_chunk + task.chunk);
     lock.unlock();
     ChainRunner runner(plan_, row, facts_[task.row], options_.level);
-    const auto fold = [&](const Piece& piece) {
-      return check_finite(plan_, row, piece, runner.fold(piece, pass.survey, state));
+    const bool sample = samples(row, pass);
+    const auto fold = [&](const Piece& piece) -> Result<void> {
+      const NonFinite bad = runner.fold(piece, pass.survey, state);
+      // What a sample meets is not the first: the readings behind it find that.
+      return sample ? Result<void>() : check_finite(plan_, row, piece, bad);
     };
-    MERGANSER_TRY(for_pieces(task, memory, fold));
+    MERGANSER_TRY(for_pieces(task, memory, sample, fold));
     lock.lock();
     sums.give_back(std::move(borrowed), task.row, task.chunk);
-    add_progress(task);
+    if (!sample) add_progress(task);
     return {};
   }
 
@@ -411,7 +456,7 @@ class Executor {
         hasher.add(piece, piece.models.front());
         return write_chunk(task, piece.models.front());
       };
-      MERGANSER_TRY(for_pieces(task, memory, copy));
+      MERGANSER_TRY(for_pieces(task, memory, false, copy));
     } else {
       const std::span<std::byte> encoded =
           memory.take(stored_bytes(row.dtype, chunk_size(row, task.chunk)));
@@ -424,7 +469,7 @@ class Executor {
         hasher.add(piece, out);
         return check_finite(plan_, row, piece, found);
       };
-      MERGANSER_TRY(for_pieces(task, memory, merge));
+      MERGANSER_TRY(for_pieces(task, memory, false, merge));
       MERGANSER_TRY(write_chunk(task, encoded));
     }
     const ChunkHashes hashes = hasher.finish();
@@ -490,7 +535,9 @@ class Executor {
 }  // namespace
 
 std::uint64_t wanted_bytes(const plan::Plan& plan, unsigned threads) {
-  return largest_task(plan) * threads + shared_bytes(plan);
+  std::uint64_t spare = 0;
+  for (const PlannedRow& row : plan.rows) spare = std::max(spare, spare_bytes(row));
+  return (largest_task(plan) + 2 * spare) * threads + shared_bytes(plan);
 }
 
 std::uint64_t least_bytes(const plan::Plan& plan) {

@@ -118,18 +118,37 @@ void Schedule::next_phase() {
   first_open_ = 0;
 }
 
-std::vector<Pass> passes_of(const plan::Plan& plan, const PlannedRow& row, const RowFacts& known) {
+std::vector<Pass> passes_of(const plan::Plan& plan, const PlannedRow& row, const RowFacts& known,
+                            bool spare) {
   std::vector<Pass> passes;
   for (std::size_t l = 0; l < row.chain.size(); ++l) {
     const plan::Link& link = row.chain[l];
     for (std::size_t s = 0; s < link.stage->surveys.size(); ++s) {
       const Pending survey{l, s, link.stage->surveys[s].scope(link.row)};
       if (survey.scope == Scope::none || known[l][s] != nullptr) continue;
+      if (link.stage->surveys[s].spares && !spare) continue;
       passes.push_back({survey, task_bytes(plan, row, survey)});
     }
   }
   passes.push_back({{}, task_bytes(plan, row, {})});
   return passes;
+}
+
+std::uint64_t spare_bytes(const PlannedRow& row) {
+  std::uint64_t total = 0;
+  for (const plan::Link& link : row.chain) {
+    for (const Survey& survey : link.stage->surveys) {
+      if (survey.spares && survey.scope(link.row) != Scope::none)
+        total += StateArrays::bytes_of(survey.state(link.row), row.chunks);
+    }
+  }
+  return total;
+}
+
+std::uint64_t sample_stride(const PlannedRow& row) {
+  constexpr std::uint64_t kTiles = 64;
+  const std::uint64_t tiles = (row.elements + row.tile_elements - 1) / row.tile_elements;
+  return std::max<std::uint64_t>(1, tiles / kTiles) * row.tile_elements;
 }
 
 std::uint64_t piece_elements(const PlannedRow& row) {
@@ -161,7 +180,7 @@ std::uint64_t task_bytes(const plan::Plan& plan, const PlannedRow& row, const Pe
 std::uint64_t largest_task(const plan::Plan& plan) {
   std::uint64_t largest = 0;
   for (const PlannedRow& row : plan.rows) {
-    for (const Pass& pass : passes_of(plan, row, empty_facts(row)))
+    for (const Pass& pass : passes_of(plan, row, empty_facts(row), true))
       largest = std::max(largest, pass.bytes);
   }
   return largest;

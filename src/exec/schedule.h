@@ -72,6 +72,7 @@ class Schedule {
   void stop_at(std::size_t row) { end_ = std::min(end_, row); }
   bool idle() const { return under_way_ == 0; }
 
+  std::size_t pass(std::size_t row) const { return rows_[row].pass; }
   const Pass& pass_of(const Task& task) const { return rows_[task.row].passes[task.pass]; }
 
  private:
@@ -103,9 +104,16 @@ class Schedule {
 };
 
 /// The passes of a row: its surveys in order, then the merge. `known` tells which surveys of model
-/// scope have their facts already.
+/// scope have their facts already; `spare`: with those that only spare others.
 std::vector<Pass> passes_of(const plan::Plan& plan, const plan::PlannedRow& row,
-                            const RowFacts& known);
+                            const RowFacts& known, bool spare);
+
+/// Bytes that the arrays of a row's sparing surveys take, chunk by chunk; 0 when it has none.
+std::uint64_t spare_bytes(const plan::PlannedRow& row);
+
+/// Elements between the beginnings of two tiles of a sample: tiles evenly over the tensor, 64 to
+/// 127 of them where it has as many.
+std::uint64_t sample_stride(const plan::PlannedRow& row);
 
 /// Elements of a row that are read at a time, so few that they are still in the second cache when
 /// they are worked on; whole tiles. A copy is read by chunks.

@@ -81,13 +81,14 @@ std::vector<StageUse> stages(const void* params) {
 
 // ---- The vote. Inputs t_k [n] of each model, already trimmed or dropped; out [n].
 
-/// mass <- sum_k w_k t_k, from the left as the reference programs add.
+/// mass <- sum_k w_k t_k over `n` entries from `first` on, from the left as the reference programs
+/// add.
 template <class T>
-void add_mass(const Row& row, const Tile<T>& in, T* mass) {
+void add_mass(const Row& row, const Tile<T>& in, std::size_t first, std::size_t n, T* mass) {
   const auto& p = row.params<ElectParams>();
-  kernels::scale(in.n, in.x[0], static_cast<T>(row.of(p.weight, 0)), mass);
+  kernels::scale(n, in.x[0] + first, static_cast<T>(row.of(p.weight, 0)), mass);
   for (std::size_t k = 1; k < in.x.size(); ++k) {
-    kernels::add_scaled(in.n, in.x[k], static_cast<T>(row.of(p.weight, k)), mass);
+    kernels::add_scaled(n, in.x[k] + first, static_cast<T>(row.of(p.weight, k)), mass);
   }
 }
 
@@ -102,7 +103,7 @@ template <class T>
 void count_signs(const Row& row, FactsSoFar, const Tile<T>& in, State& state,
                  Scratch& scratch) noexcept {
   const std::span<T> mass = scratch.as<T>(in.n);
-  add_mass(row, in, mass.data());
+  add_mass(row, in, 0, in.n, mass.data());
   std::int32_t balance = 0;
   for (std::size_t i = 0; i < in.n; ++i) balance += (mass[i] > 0 ? 1 : 0) - (mass[i] < 0 ? 1 : 0);
   state.wholes[0][0] += balance;
@@ -131,42 +132,56 @@ void take_largest_agreeing(std::size_t n, const T* x, T weight, const T* sign, T
   for (std::size_t i = 0; i < n; ++i) largest[i] = std::max(largest[i], weight * x[i] * sign[i]);
 }
 
+/// The sign of a mass that is exactly 0: the majority decides. A balanced majority keeps the
+/// negative entries, as the authors' program does, except under `max`, which multiplies by that 0.
 template <class T>
-void vote(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch) noexcept {
-  const auto& p = row.params<ElectParams>();
-  const std::size_t n = in.n;
-  const std::span<T> buffers = scratch.as<T>(2 * n);
-  T* sign = buffers.data();
-  T* weights = buffers.data() + n;
-  add_mass(row, in, sign);
-
-  // Where the mass is 0 the majority decides; a balanced majority keeps the negative entries, as
-  // the authors' program does, except under `max`, which multiplies by that 0.
+T sign_of_zero(const ElectParams& p, FactsSoFar facts) {
   const std::int64_t majority = p.zero_sign == ZeroSign::majority ? facts[0]->whole[0] : 1;
-  const T zero_sign = majority > 0 ? T{1} : T{-1};
-  const bool balanced_max = p.aggregate == Aggregate::max && majority == 0;
-  const T settled = balanced_max ? T{0} : zero_sign;
-  for (std::size_t i = 0; i < n; ++i) sign[i] = sign[i] > 0 ? T{1} : sign[i] < 0 ? T{-1} : settled;
+  if (p.aggregate == Aggregate::max && majority == 0) return 0;
+  return majority > 0 ? T{1} : T{-1};
+}
 
-  std::fill_n(in.out, n, T{0});
+/// Entries that are voted on at a time: signs, weights and results stay in the first cache.
+constexpr std::size_t kBlock = 512;
+
+template <class T>
+void vote_block(const Row& row, const Tile<T>& in, T zero, std::size_t first, std::size_t n,
+                T* sign, T* weights) {
+  const auto& p = row.params<ElectParams>();
+  T* out = in.out + first;
+  const auto weight = [&](std::size_t k) { return static_cast<T>(row.of(p.weight, k)); };
+  add_mass(row, in, first, n, sign);
+  for (std::size_t i = 0; i < n; ++i) {
+    const T other = kernels::choose(sign[i] < 0, T{-1}, zero);
+    sign[i] = kernels::choose(sign[i] > 0, T{1}, other);
+  }
+  std::fill_n(out, n, T{0});
   if (p.aggregate == Aggregate::max) {
-    for (std::size_t k = 0; k < in.x.size(); ++k) {
-      take_largest_agreeing(n, in.x[k], static_cast<T>(row.of(p.weight, k)), sign, in.out);
-    }
-    for (std::size_t i = 0; i < n; ++i) in.out[i] *= sign[i];
+    for (std::size_t k = 0; k < in.x.size(); ++k)
+      take_largest_agreeing(n, in.x[k] + first, weight(k), sign, out);
+    for (std::size_t i = 0; i < n; ++i) out[i] *= sign[i];
     return;
   }
   std::fill_n(weights, n, T{0});
-  for (std::size_t k = 0; k < in.x.size(); ++k) {
-    add_agreeing(n, in.x[k], static_cast<T>(row.of(p.weight, k)), sign, in.out, weights);
-  }
+  for (std::size_t k = 0; k < in.x.size(); ++k)
+    add_agreeing(n, in.x[k] + first, weight(k), sign, out, weights);
   if (p.aggregate == Aggregate::sum || !p.normalize) return;
-  for (std::size_t i = 0; i < n; ++i)
-    in.out[i] /= kernels::choose(weights[i] == 0, T{1}, weights[i]);
+  for (std::size_t i = 0; i < n; ++i) out[i] /= kernels::choose(weights[i] == 0, T{1}, weights[i]);
+}
+
+template <class T>
+void vote(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch) noexcept {
+  const std::span<T> buffers = scratch.as<T>(2 * kBlock);
+  const T zero = sign_of_zero<T>(row.params<ElectParams>(), facts);
+  for (std::size_t first = 0; first < in.n; first += kBlock) {
+    vote_block(row, in, zero, first, std::min(kBlock, in.n - first), buffers.data(),
+               buffers.data() + kBlock);
+  }
 }
 
 std::size_t scratch_bytes(const Row& row) {
-  return 2 * row.tile_elements * (row.wide ? sizeof(double) : sizeof(float));
+  // The mass of a tile, for the majority; or two arrays of a block.
+  return std::max(row.tile_elements, 2 * kBlock) * (row.wide ? sizeof(double) : sizeof(float));
 }
 
 constexpr Kernel<FoldFn> kCountSigns = MERGANSER_KERNEL(count_signs);

@@ -260,12 +260,19 @@ Result<void> place_rows(Plan& plan, const Options& options) {
 }
 
 /// Surveys of a row that its parameters need: readings of its inputs before the one that merges.
+/// Where some spare others the others count as spared, and a sample as nothing.
 std::size_t surveys_of(const PlannedRow& row) {
   std::size_t count = 0;
   for (const Link& link : row.chain) {
-    for (const Survey& survey : link.stage->surveys) {
-      if (survey.scope(link.row) != Scope::none) ++count;
-    }
+    const auto needed = [&](const Survey& s) { return s.scope(link.row) != Scope::none; };
+    const auto& surveys = link.stage->surveys;
+    const bool spared = std::any_of(surveys.begin(), surveys.end(),
+                                    [&](const Survey& s) { return s.spares && needed(s); });
+    count += static_cast<std::size_t>(
+        std::count_if(surveys.begin(), surveys.end(), [&](const Survey& s) {
+          const bool left_out = s.samples || (spared && !s.spares && s.wanted != nullptr);
+          return needed(s) && !left_out;
+        }));
   }
   return count;
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -146,7 +147,8 @@ class Trial {
   void make_models() {
     static const std::vector<Shape> kSmall{{},     {1},       {0},       {0, 3}, {7},
                                            {3, 5}, {2, 3, 4}, {1, 4097}, {9000}, {3, 5000}};
-    static const std::vector<Shape> kLarge{{600001}, {2, 300000}, {130, 4500}, {262144}, {262145}};
+    static const std::vector<Shape> kLarge{{600001}, {2, 300000}, {130, 4500},
+                                           {262144}, {262145},    {1060000}};
     std::vector<Shape> shapes;
     for (std::size_t n = 1 + pick(8); n > 0; --n) shapes.push_back(kSmall[pick(kSmall.size())]);
     if (pick(2) == 0)
@@ -300,6 +302,83 @@ TEST(Run, of_a_finished_journal_reads_nothing_and_says_the_same) {
   ASSERT_TRUE(outcome);
   expect_same(*outcome, *whole);
   EXPECT_EQ(outcome->read_bytes, 0U);
+}
+
+/// What magnitudes of a long tensor are like.
+enum class Magnitudes : std::uint8_t {
+  smooth,
+  coarse,      ///< Many entries share each.
+  misleading,  ///< Large in the tiles that a sample of this length sees.
+};
+
+Models long_tensors(Magnitudes kind) {
+  constexpr std::size_t kElements = 1'200'000;
+  const plan::PlannedRow row = [] {
+    plan::PlannedRow made;
+    made.elements = kElements;
+    made.tile_elements = kTileElements;
+    return made;
+  }();
+  std::mt19937_64 random(5);
+  std::normal_distribution<double> normal;
+  Models models;
+  for (const char* name : {"base", "a", "b"}) {
+    std::vector<double> values(kElements);
+    for (std::size_t i = 0; i < kElements; ++i) {
+      values[i] = normal(random);
+      if (kind == Magnitudes::coarse) values[i] = std::round(values[i] * 16) / 16;
+      const bool seen = i % sample_stride(row) < kTileElements;
+      if (kind == Magnitudes::misleading && seen) values[i] *= 1000;
+    }
+    models[name].tensors.push_back(trial::tensor("w", {kElements}, values));
+  }
+  return models;
+}
+
+// A sample and one reading find the cut; where they do not, the digits do. Whatever happens, the
+// bytes are those of the reference, which never samples.
+TEST(Run, spares_readings_and_changes_no_byte) {
+  struct Expected {
+    Magnitudes kind;
+    std::uint64_t readings;  ///< With memory for it.
+  };
+  for (const auto& [kind, readings] :
+       {Expected{Magnitudes::smooth, 2}, {Magnitudes::coarse, 2}, {Magnitudes::misleading, 5}}) {
+    const Models models = long_tensors(kind);
+    for (const std::string parameters :
+         {"density: 0.5", "density: 0.13, cut: threshold", "density: 0.5, rescale: true"}) {
+      const auto plan = trial::plan_of(models,
+                                       "merge_method: ties\nbase_model: base\nmodels: [{model: a}, "
+                                       "{model: b}]\nparameters: {" +
+                                           parameters + "}\n");
+      ASSERT_TRUE(plan);
+      SCOPED_TRACE(std::to_string(static_cast<int>(kind)) + ", " + parameters);
+      MemorySink expected(*plan);
+      Steps progress;
+      const auto reference = run_reference(*plan, expected, best_level(), progress);
+      ASSERT_TRUE(reference);
+      for (const bool ample : {true, false}) {
+        MemorySink sink(*plan);
+        Steps steps;
+        const RunOptions options{
+            .threads = 2,
+            .memory_bytes = ample ? wanted_bytes(*plan, 2) : least_bytes(*plan),
+            .level = best_level()};
+        const auto outcome = run(*plan, sink, options, steps);
+        ASSERT_TRUE(outcome) << outcome.error().text();
+        expect_same(*outcome, *reference);
+        EXPECT_TRUE(sink.rows[0] == expected.rows[0]);
+        const std::uint64_t once = 3 * stored_bytes(DType::f32, 1'200'000);
+        // Norms for `rescale` need a reading of their own; `threshold` needs no count of equals.
+        const bool rescales = parameters.find("rescale") != std::string::npos;
+        const bool counts = parameters.find("threshold") == std::string::npos;
+        const std::uint64_t digits = counts ? 4 : 3;
+        std::uint64_t wanted = digits;
+        if (ample) wanted = readings == 2 ? (rescales ? 3 : 2) : digits + 1;
+        EXPECT_EQ(outcome->read_bytes, wanted * once) << (ample ? "ample" : "short");
+      }
+    }
+  }
 }
 
 /// Models of four tensors of several chunks each; NaN at these (tensor, element).

@@ -63,9 +63,40 @@ Scope rank_scope(const Row& row) {
 
 Scope wide_rank_scope(const Row& row) { return row.wide ? rank_scope(row) : Scope::none; }
 
-constexpr int kEquals = surveys::kDigits;  ///< Number of the survey behind the digits.
+constexpr int kEquals =
+    surveys::kFirstDigit + surveys::kDigits;  ///< Number of the survey behind the digits.
 
-const Facts& cuts(const Row& row, FactsSoFar facts) { return *facts[row.wide ? 3 : 1]; }
+const Facts& cuts(const Row& row, FactsSoFar facts) {
+  if (surveys::found_near(facts)) return *facts[surveys::kNear];
+  return *facts[surveys::kFirstDigit + (row.wide ? 3 : 1)];
+}
+
+Scope sample_scope(const Row& row) {
+  const bool alone = rank_scope(row) == Scope::tensor;
+  return alone && surveys::worth_a_sample(row) ? Scope::tensor : Scope::none;
+}
+
+bool has_brackets(const Row&, FactsSoFar facts) {
+  return facts[surveys::kBrackets] != nullptr && !facts[surveys::kBrackets]->whole.empty();
+}
+
+bool not_found(const Row&, FactsSoFar facts) { return !surveys::found_near(facts); }
+
+bool wants_equals(const Row& row, FactsSoFar facts) {
+  return not_found(row, facts) || row.params<TrimParams>().rescale;
+}
+
+Result<Facts> finish_sample(const Group& group, const State& state, FactsSoFar) {
+  return surveys::sample_digit(group, state, &wanted_rank);
+}
+
+Result<Facts> finish_brackets(const Group& group, const State& state, FactsSoFar before) {
+  return surveys::bracket_cuts(group, state, *before[surveys::kSample]);
+}
+
+Result<Facts> finish_near(const Group& group, const State& state, FactsSoFar before) {
+  return surveys::find_near(group, state, *before[surveys::kBrackets], &wanted_rank);
+}
 
 Scope equals_scope(const Row& row) {
   const auto& p = row.params<TrimParams>();
@@ -136,7 +167,7 @@ Result<Facts> finish_digit(const Group& group, const State& state, FactsSoFar be
   if constexpr (Digit == 0) {
     return surveys::first_digit(group, state, &wanted_rank);
   } else {
-    return surveys::next_digit(group, state, *before[Digit - 1]);
+    return surveys::next_digit(group, state, *before[surveys::kFirstDigit + Digit - 1]);
   }
 }
 
@@ -199,7 +230,11 @@ void trim_tile(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scr
     }
     std::int64_t allowed = static_cast<std::int64_t>(in.n);
     if (p.cut == Cut::exact) {
-      allowed = facts[kEquals]->whole[(row.first_chunk + in.chunk) * row.inputs + input] - seen[k];
+      const std::int64_t kept =
+          surveys::found_near(facts) && !p.rescale
+              ? surveys::equals_kept(row, facts, in.chunk, input)
+              : facts[kEquals]->whole[(row.first_chunk + in.chunk) * row.inputs + input];
+      allowed = kept - seen[k];
     }
     seen[k] += zero_below<T>(in.n, in.x[k], static_cast<MagnitudeKey<T>>(search.prefix), allowed);
     if (p.rescale)
@@ -219,16 +254,56 @@ Grain grain_for(const Row& row) {
 
 constexpr Kernel<FoldFn> kCountEquals = MERGANSER_KERNEL(count_equals);
 
-constexpr Survey kSurveys[]{
-    {"first digit of the ranks", &rank_scope, &surveys::digit_state, &surveys::digit_fold[0],
-     &finish_digit<0>},
-    {"second digit of the ranks", &rank_scope, &surveys::digit_state, &surveys::digit_fold[1],
-     &finish_digit<1>},
-    {"third digit of the ranks", &wide_rank_scope, &surveys::digit_state, &surveys::digit_fold[2],
-     &finish_digit<2>},
-    {"fourth digit of the ranks", &wide_rank_scope, &surveys::digit_state, &surveys::digit_fold[3],
-     &finish_digit<3>},
-    {"entries that equal the cut", &equals_scope, &equals_state, &kCountEquals, &share_equals}};
+// In the order of the numbers in surveys/rank.h.
+constexpr Survey kSurveys[]{{.says = "first digit of a sample",
+                             .scope = &sample_scope,
+                             .state = &surveys::digit_state,
+                             .fold = &surveys::sample_fold[0],
+                             .finish = &finish_sample,
+                             .spares = true,
+                             .samples = true},
+                            {.says = "second digit of a sample",
+                             .scope = &sample_scope,
+                             .state = &surveys::digit_state,
+                             .fold = &surveys::sample_fold[1],
+                             .finish = &finish_brackets,
+                             .spares = true,
+                             .samples = true},
+                            {.says = "entries near the cut",
+                             .scope = &sample_scope,
+                             .state = &surveys::near_state,
+                             .fold = &surveys::near_fold,
+                             .finish = &finish_near,
+                             .wanted = &has_brackets,
+                             .spares = true},
+                            {.says = "first digit of the ranks",
+                             .scope = &rank_scope,
+                             .state = &surveys::digit_state,
+                             .fold = &surveys::digit_fold[0],
+                             .finish = &finish_digit<0>,
+                             .wanted = &not_found},
+                            {.says = "second digit of the ranks",
+                             .scope = &rank_scope,
+                             .state = &surveys::digit_state,
+                             .fold = &surveys::digit_fold[1],
+                             .finish = &finish_digit<1>,
+                             .wanted = &not_found},
+                            {.says = "third digit of the ranks",
+                             .scope = &wide_rank_scope,
+                             .state = &surveys::digit_state,
+                             .fold = &surveys::digit_fold[2],
+                             .finish = &finish_digit<2>},
+                            {.says = "fourth digit of the ranks",
+                             .scope = &wide_rank_scope,
+                             .state = &surveys::digit_state,
+                             .fold = &surveys::digit_fold[3],
+                             .finish = &finish_digit<3>},
+                            {.says = "entries that equal the cut",
+                             .scope = &equals_scope,
+                             .state = &equals_state,
+                             .fold = &kCountEquals,
+                             .finish = &share_equals,
+                             .wanted = &wants_equals}};
 
 std::vector<StageUse> stages(const void* params) {
   const auto& p = *static_cast<const Params*>(params);

@@ -14,6 +14,12 @@
 /// is one survey: a histogram of the digit over the entries whose higher digits are those of the
 /// wanted one. Nothing is sorted, nothing is sampled, and since counts may be added in any order
 /// the result does not depend on who counted what.
+///
+/// Before the digits three surveys may spare them, in f32: a sample, digit by digit, brackets the
+/// cut, and one reading counts what lies above the bracket and lists what lies in it, chunk by
+/// chunk. Where many entries have the magnitude that the sample cuts at, as deltas of 16-bit models
+/// do, the bracket is that magnitude alone and is only counted. Either the cut turns out to lie in
+/// the bracket, and is exact, or the bracket missed it and the digits decide.
 namespace merganser::methods::surveys {
 
 template <class T>
@@ -26,7 +32,11 @@ MagnitudeKey<T> magnitude_key(T x) {
   return std::bit_cast<Key>(x) & (static_cast<Key>(-1) >> 1);
 }
 
-inline constexpr int kDigits = 4;  ///< Surveys that digit_survey makes: f32 needs the first two.
+inline constexpr int kSample = 0;  ///< Numbers of the surveys of a stage that ranks.
+inline constexpr int kBrackets = 1;
+inline constexpr int kNear = 2;
+inline constexpr int kFirstDigit = 3;
+inline constexpr int kDigits = 4;  ///< Digits that there are; f32 needs the first two.
 
 /// Where the search for one input's cut stands; facts of a digit survey hold one for each input,
 /// see `cut_of`.
@@ -46,6 +56,27 @@ CutSearch cut_of(const Facts& facts, std::size_t input);
 /// 1-based rank from the top that an input's cut stands at; 0 keeps nothing, more than `count`
 /// everything.
 using WantedRank = std::uint64_t (*)(const Row& row, std::uint32_t input, std::uint64_t count);
+
+/// Whether a tensor is worth a sample: it is ranked alone, in f32, and long.
+bool worth_a_sample(const Row& row);
+
+/// The first digit of each input's cut in a sample; the state is that of a digit.
+Result<Facts> sample_digit(const Group& group, const State& state, WantedRank wanted);
+/// Folds of its digits.
+extern const Kernel<FoldFn> sample_fold[2];
+/// The bracket of each input, behind the second; empty facts where one is not narrow enough.
+Result<Facts> bracket_cuts(const Group& group, const State& state, const Facts& sample);
+
+/// State, fold and facts of the entries near the cut. The facts are those of a last digit, and
+/// behind them, for each chunk and input, how many of the chunk's equals come among the `rank`
+/// first of all. Empty where the brackets missed.
+std::vector<Part> near_state(const Row& row);
+extern const Kernel<FoldFn> near_fold;
+Result<Facts> find_near(const Group& group, const State& state, const Facts& brackets,
+                        WantedRank wanted);
+bool found_near(FactsSoFar facts);
+/// Of found facts: equals that chunk number `chunk` of the tensor keeps.
+std::int64_t equals_kept(const Row& row, FactsSoFar facts, std::uint64_t chunk, std::size_t input);
 
 /// State and fold of digit number `digit`.
 std::vector<Part> digit_state(const Row& row);
