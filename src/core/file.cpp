@@ -462,14 +462,13 @@ StagedFolder::~StagedFolder() {
 Result<void> StagedFolder::commit() {
   MERGANSER_TRY(sync_folder(path_));
   MERGANSER_TRY(move_into_place(path_));
-  // Not before: another process could take a folder without a lock for its own.
-  tidy(out_);
   path_.clear();
-  return {};
+  return sync_folder(parent_of(out_));
 }
 
 Result<void> StagedFolder::commit_file(const fs::path& name) {
-  return move_into_place(path_ / name);
+  MERGANSER_TRY(move_into_place(path_ / name));
+  return sync_folder(parent_of(out_));
 }
 
 /// Swaps a folder with the one at `out`, and removes what was there. False where that cannot be
@@ -483,6 +482,7 @@ bool StagedFolder::exchange_with(const fs::path& from) {
   const bool exchanged = ::flock(held, LOCK_EX | LOCK_NB) == 0 &&
                          file_calls().exchange(from.c_str(), out_.c_str()) == 0;
   if (exchanged) {
+    tidy(out_);
     remove();
   } else {
     fs::remove(lock, ignored);
@@ -496,7 +496,7 @@ Result<void> StagedFolder::move_into_place(const fs::path& from) {
   std::error_code failure;
   const fs::path aside = aside_of(out_);
   const bool replaces_folder = replace_ && fs::is_directory(fs::symlink_status(out_, failure));
-  if (replaces_folder && from == path_ && exchange_with(from)) return sync_folder(parent_of(out_));
+  if (replaces_folder && from == path_ && exchange_with(from)) return {};
   // A file, or a link, is replaced by its rename alone where the new one is a file too.
   const bool steps_aside = replace_ && is_there(out_) && (replaces_folder || from == path_);
   if (steps_aside) {
@@ -508,8 +508,10 @@ Result<void> StagedFolder::move_into_place(const fs::path& from) {
     if (steps_aside) file_calls().rename(aside.c_str(), out_.c_str());
     return moved;
   }
+  // Not before: another process could take a folder without a lock for its own.
+  if (from == path_) tidy(out_);
   if (steps_aside) fs::remove_all(aside, failure);
-  return sync_folder(parent_of(out_));
+  return {};
 }
 
 }  // namespace merganser

@@ -29,11 +29,15 @@ struct ChunkHashes {
   std::vector<Hash128> inputs;
 };
 
+/// Tensors that a row reads.
+inline std::size_t inputs_of(const plan::PlannedRow& row) {
+  return row.sources.size() + (row.base ? 1 : 0);
+}
+
 /// Makes them while the chunk's pieces are at hand, one behind the other.
 class ChunkHasher {
  public:
-  explicit ChunkHasher(const plan::PlannedRow& row)
-      : inputs_(row.sources.size() + (row.base ? 1 : 0)) {}
+  explicit ChunkHasher(const plan::PlannedRow& row) : inputs_(inputs_of(row)) {}
 
   /// `out`: what becomes of the piece.
   void add(const Piece& piece, std::span<const std::byte> out);

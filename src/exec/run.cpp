@@ -174,7 +174,8 @@ class Executor {
       for (std::size_t r = 0; r < plan_.rows.size(); ++r) {
         const auto& chain = plan_.rows[r].chain;
         for (std::size_t l = 0; l < chain.size(); ++l) {
-          if (chain[l].row.stage == record.stage) facts_[r][l][record.survey] = record.facts;
+          if (chain[l].row.stage == record.stage && record.survey < facts_[r][l].size())
+            facts_[r][l][record.survey] = record.facts;
         }
       }
     }
@@ -186,6 +187,7 @@ class Executor {
       if (record.row >= plan_.rows.size() || record.chunk >= plan_.rows[record.row].chunks)
         continue;
       const PlannedRow& row = plan_.rows[record.row];
+      if (record.hashes.inputs.size() != inputs_of(row)) continue;
       bytes.resize(stored_bytes(row.dtype, chunk_size(row, record.chunk)));
       MERGANSER_TRY(sink_.read_back(
           record.row, stored_bytes(row.dtype, record.chunk * row.chunk_elements), bytes));
@@ -223,7 +225,8 @@ class Executor {
       Result<void> result = guarded([&] { return perform(*task, memory, lock); });
       if (!lock.owns_lock()) lock.lock();
       if (!result) report({task->row, task->chunk}, std::move(result).error());
-      settle(*task);
+      if (auto settled = guarded([&] { return settle(*task); }); !settled)
+        report({task->row, task->chunk}, std::move(settled).error());
       changed_.notify_all();
     }
     changed_.notify_all();
@@ -254,9 +257,9 @@ class Executor {
   }
 
   /// Books the end of a task and starts what it makes possible. Under the lock.
-  void settle(const Task& task) {
+  Result<void> settle(const Task& task) {
     const Ended ended = schedule_->done(task);
-    if (error_ && error_at_.first <= task.row) return;
+    if (error_ && error_at_.first <= task.row) return {};
     if (ended == Ended::survey) {
       Gathering& own = own_.at(task.row);
       if (auto facts = finish(own); !facts) {
@@ -269,6 +272,7 @@ class Executor {
       ++(plan_.rows[task.row].copy ? out_.copied : out_.merged);
     }
     if (!error_ && schedule_->phase_over() && !schedule_->finished()) finish_phase();
+    return {};
   }
 
   /// Starts the next pass of a row whose survey has left its facts, past those that are not wanted

@@ -22,6 +22,7 @@ from conftest import Run
 # Four tensors, the second of many chunks; f16 pairs over a base: 3 x 50 MB.
 SHAPES = {"a.weight": (1000, 1000), "b.weight": (4096, 4096), "c.weight": (2000, 3500), "d.bias": (1234,)}
 MEMORY = "64MiB"
+ALWAYS = ["--no-sync", "--out-shard-size", "34M"]  # two shards
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +58,14 @@ def whole(binary: Path, inputs: Path, tmp_path_factory: pytest.TempPathFactory) 
     out = tmp_path_factory.mktemp("whole") / "out"
     start = time.monotonic()
     done = subprocess.run(
-        [binary, "merge", inputs / "recipe.yml", out, "--no-sync", "--threads", "2"], capture_output=True, text=True
+        [binary, "merge", inputs / "recipe.yml", out, *ALWAYS, "--threads", "2"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return digests(out), time.monotonic() - start
 
 
 def start(binary: Path, inputs: Path, out: Path, *more: str) -> subprocess.Popen[str]:
-    command = [binary, "merge", inputs / "recipe.yml", out, "--no-sync", "--threads", "2", *more]
+    command = [binary, "merge", inputs / "recipe.yml", out, *ALWAYS, "--threads", "2", *more]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
@@ -84,7 +85,7 @@ def wait_for_work(out: Path, process: subprocess.Popen[str]) -> None:
 
 
 def resume(run: Run, inputs: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    done = run("merge", inputs / "recipe.yml", out, "--no-sync", "--resume")
+    done = run("merge", inputs / "recipe.yml", out, *ALWAYS, "--resume")
     assert done.returncode == 0, done.stderr
     return done
 
@@ -131,7 +132,7 @@ def test_killed_at_any_moment_it_goes_on(
 def test_nothing_but_the_recipe_decides_the_bytes(
     run: Run, inputs: Path, whole: tuple[dict[str, str], float], tmp_path: Path, flags: list[str]
 ) -> None:
-    done = run("merge", inputs / "recipe.yml", "out", "--no-sync", *flags)
+    done = run("merge", inputs / "recipe.yml", "out", *ALWAYS, *flags)
     if done.returncode != 0 and "--cpu-level" in flags and "CPU" in done.stderr:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr
