@@ -22,7 +22,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "clients: loads results with torch and transformers")
+    config.addinivalue_line("markers", "clients: needs torch, transformers and mergekit")
+    config.addinivalue_line("markers", "golden: compares with recorded merges of other programs")
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ FAMILIES: dict[str, tuple[str, str, dict[str, object]]] = {
         | {"ffn_dim": 48, "num_attention_heads": 4, "word_embed_proj_dim": 32, "max_position_embeddings": 64}
         | _SPECIAL,
     ),
-    "bert": ("BertForMaskedLM", "BertConfig", _ENCODER),
+    "bert": ("BertForSequenceClassification", "BertConfig", _ENCODER),
     "roberta": ("RobertaForMaskedLM", "RobertaConfig", _ENCODER | _SPECIAL),
     "t5": (
         "T5ForConditionalGeneration",
@@ -91,7 +91,7 @@ def make(folder: Path, family: str, number: int, dtype: torch.dtype) -> Path:
 
 
 def load(folder: Path, family: str) -> tuple[transformers.PreTrainedModel, dict[str, object]]:
-    """The model in a folder as transformers sees it, in float32, and what it says about missing or unexpected tensors."""
+    """The model in a folder as transformers sees it, in float32; and what it says about tensors missing or unknown."""
     model, info = getattr(transformers, FAMILIES[family][0]).from_pretrained(
         folder, dtype=torch.float32, output_loading_info=True
     )

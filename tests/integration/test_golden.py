@@ -16,6 +16,8 @@ CASES = sorted(path.name for path in (GOLDEN / "cases").iterdir())
 SAMPLES = 160
 TOLERANCE = 4e-6
 
+pytestmark = pytest.mark.golden
+
 
 def positions(count: int) -> np.ndarray:
     """The places of a flat tensor whose elements were recorded: all, or SAMPLES of them spread by the golden ratio."""
