@@ -152,6 +152,11 @@ std::optional<Resolved> Parameters::resolve(const Request& request) {
         if (const auto found = level->find(error.subject); found != level->end())
           mark = found->second.mark;
       }
+      for (const Candidate* model : request.models) {
+        if (model->input != names.blamed || model->source == nullptr) continue;
+        const auto found = model->source->parameters.find(error.subject);
+        if (found != model->source->parameters.end()) mark = found->second.mark;
+      }
       report(mark, std::move(error));
       return std::nullopt;
     }
