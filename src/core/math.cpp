@@ -10,10 +10,6 @@ double sin(double x) { return Sleef_cinz_sind1_u10purec(x); }
 
 double cos(double x) { return Sleef_cinz_cosd1_u10purec(x); }
 
-double exp(double x) { return Sleef_cinz_expd1_u10purec(x); }
-
-double log(double x) { return Sleef_cinz_logd1_u10purec(x); }
-
 double acos(double x) { return Sleef_cinz_acosd1_u10purec(x); }
 
 }  // namespace merganser::math

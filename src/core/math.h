@@ -15,12 +15,6 @@ double sin(double x);
 /// Cosine of x in radians, any finite x; within 1.0 ulp. Infinite x gives NaN.
 double cos(double x);
 
-/// e^x, any x; within 1.0 ulp where the result is a normal number, 0 below and infinite above them.
-double exp(double x);
-
-/// Natural logarithm of x > 0; within 1.0 ulp. -infinity for 0, NaN below.
-double log(double x);
-
 /// Arc cosine of x in [-1, 1], in [0, pi]; within 1.0 ulp. NaN outside.
 double acos(double x);
 

@@ -3,7 +3,7 @@
 #include <bit>
 #include <cmath>
 
-#include "core/math.h"
+#include "core/vector_math.h"
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
 #include "methods/stages.h"
@@ -51,7 +51,7 @@ std::vector<Part> divergence_state(const Row& row) {
 template <class T>
 void soften(std::size_t n, const T* x, double* out) {
   const double largest = *std::max_element(x, x + n);
-  for (std::size_t i = 0; i < n; ++i) out[i] = math::exp(x[i] - largest);
+  for (std::size_t i = 0; i < n; ++i) out[i] = math::exp_in_loop(x[i] - largest);
   const double total = kernels::sum16(n, [=](std::size_t i) { return out[i]; });
   for (std::size_t i = 0; i < n; ++i) out[i] = out[i] / total + 1e-8;
 }
@@ -64,7 +64,7 @@ void fold_divergence(const Row& row, FactsSoFar, const Tile<T>& in, State& state
   double* q = room.data() + in.n;
   soften(in.n, in.x[0], p);
   soften(in.n, in.base, q);
-  for (std::size_t i = 0; i < in.n; ++i) p[i] *= math::log(p[i] / q[i]);
+  for (std::size_t i = 0; i < in.n; ++i) p[i] *= math::log_in_loop(p[i] / q[i]);
   const double divergence = kernels::sum16(in.n, [=](std::size_t i) { return p[i]; });
   const std::uint64_t number = (in.first - in.chunk * row.chunk_elements) / in.n;
   // Never below 0 but for rounding.

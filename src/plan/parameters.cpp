@@ -246,12 +246,12 @@ void Parameters::fill(const Request& request, const Field& field, void* params, 
 bool Parameters::store(const Request& request, const Field& field, void* params, std::size_t input,
                        const Value& value, const recipe::Mark& mark) {
   auto accepted = recipe::accept(field, request.method.name, value);
-  if (accepted) {
-    field.set(params, input, inputs_.size(), *accepted);
-  } else {
+  if (!accepted) {
     report(mark, std::move(accepted).error());
+    return false;
   }
-  return static_cast<bool>(accepted);
+  field.set(params, input, inputs_.size(), *accepted);
+  return true;
 }
 
 void Parameters::fill_names(const Request& request, const Field& field, void* params) {

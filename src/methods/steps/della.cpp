@@ -7,6 +7,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "kernels/sort.h"
 #include "methods/stages.h"
 #include "methods/surveys/digits.h"
 
@@ -50,37 +51,51 @@ constexpr Doc kDoc{
         "and element",
     .claims = {.scales_with_deltas = true}};
 
-/// An entry of a row on its way to its rank.
-template <class T>
-struct Ranked {
-  MagnitudeKey<T> key;
-  std::uint32_t index;
-
-  bool operator<(const Ranked& other) const {
-    return key != other.key ? key < other.key : index < other.index;
-  }
-};
-
-/// What one row works with, n entries each.
+/// What one row works with.
 template <class T>
 struct Room {
-  std::span<Ranked<T>> order;
+  using Item = kernels::Keyed<MagnitudeKey<T>>;
+
+  std::span<Item> order;  ///< Twice n.
   std::span<T> kept;
+  std::span<std::uint32_t> ranks;
   std::span<std::uint16_t> halves;
+  std::span<std::uint32_t> counters;
 
   Room(std::size_t n, Scratch& scratch) {
-    order = scratch.as<Ranked<T>>(n);
-    const std::size_t before = n * sizeof(Ranked<T>);
-    kept = scratch.as<T>(before / sizeof(T) + n).subspan(before / sizeof(T));
-    const std::size_t halves_at = before / 2 + n * sizeof(T) / 2;
-    halves = scratch.as<std::uint16_t>(halves_at + n).subspan(halves_at);
+    const std::size_t odd = n % 2;  // Keeps the counters behind the halves where they may stand.
+    std::size_t at = 0;
+    const auto take = [&]<class U>(std::span<U>& part, std::size_t count) {
+      part = scratch.as<U>(at / sizeof(U) + count).subspan(at / sizeof(U));
+      at += count * sizeof(U);
+    };
+    take(order, 2 * n);
+    take(kept, n + (sizeof(T) == 4 ? odd : 0));
+    take(ranks, n + odd);
+    take(halves, n + odd);
+    take(counters, kernels::kSortCounters<MagnitudeKey<T>>);
+  }
+
+  static std::size_t bytes(std::size_t n) {
+    return 2 * n * sizeof(Item) +
+           (n + 1) * (sizeof(T) + sizeof(std::uint32_t) + sizeof(std::uint16_t)) +
+           kernels::kSortCounters<MagnitudeKey<T>> * sizeof(std::uint32_t);
   }
 };
 
 std::size_t scratch_bytes(const Row& row) {
-  const std::size_t entry =
-      row.wide ? sizeof(Ranked<double>) + sizeof(double) : sizeof(Ranked<float>) + sizeof(float);
-  return row.tile_elements * (entry + sizeof(std::uint16_t));
+  return row.wide ? Room<double>::bytes(row.tile_elements) : Room<float>::bytes(row.tile_elements);
+}
+
+/// room.ranks <- how many entries of a row of n come before each one, by magnitude.
+template <class T>
+void rank_row(std::size_t n, const T* x, Room<T>& room) {
+  for (std::size_t i = 0; i < n; ++i)
+    room.order[i] = {magnitude_key(x[i]), static_cast<std::uint32_t>(i)};
+  const auto* sorted =
+      kernels::sort_by_key(n, room.order.data(), room.order.data() + n, room.counters);
+  for (std::size_t rank = 0; rank < n; ++rank)
+    room.ranks[sorted[rank].index] = static_cast<std::uint32_t>(rank);
 }
 
 /// room.kept <- what stays of the row x of present model `k`, which starts at element `first`:
@@ -89,27 +104,30 @@ template <class T>
 void sample_row(const Row& row, std::size_t k, std::uint64_t first, std::size_t n, const T* x,
                 Room<T>& room) {
   const auto& p = row.params<DellaParams>();
-  const double keep = row.of(p.keep, k);
   const double epsilon = row.of(p.epsilon, k);
-  for (std::size_t i = 0; i < n; ++i)
-    room.order[i] = {magnitude_key(x[i]), static_cast<std::uint32_t>(i)};
-  std::sort(room.order.begin(), room.order.begin() + static_cast<std::ptrdiff_t>(n));
+  const double step = n > 1 ? 2 * epsilon / static_cast<double>(n - 1) : 0.0;
+  const double lowest = n > 1 ? row.of(p.keep, k) - epsilon : row.of(p.keep, k);
+  rank_row(n, x, room);
   const std::uint64_t key = kernels::stream_key(row.seed, row.stage, row.name, row.models[k]);
   kernels::fill_random_u16(key, first, room.halves.first(n));
-  for (std::size_t rank = 0; rank < n; ++rank) {
-    const std::size_t i = room.order[rank].index;
-    const double place = n > 1 ? static_cast<double>(rank) / static_cast<double>(n - 1) : 0.5;
-    const double probability = keep - epsilon + 2 * epsilon * place;
-    // An entry stays where its 32 random bits are below probability * 2^32; the upper 16 nearly
-    // always say so by themselves.
+  const bool divide = p.rescale_by == RescaleBy::probability;
+  // An entry stays where its 32 random bits are below probability * 2^32; the upper 16 nearly
+  // always say so by themselves.
+  std::uint32_t open = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double probability = lowest + step * static_cast<std::int32_t>(room.ranks[i]);
+    const auto upper = static_cast<std::int32_t>(probability * 0x1p16);
+    const T value = x[i] / (divide ? static_cast<T>(probability) : T{1});
+    room.kept[i] = kernels::keep_if(room.halves[i] < upper, value);
+    open |= room.halves[i] == upper ? 1 : 0;
+  }
+  if (open == 0) return;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double probability = lowest + step * static_cast<std::int32_t>(room.ranks[i]);
     const auto below = static_cast<std::uint64_t>(probability * 0x1p32);
-    const std::uint64_t upper = below >> 16;
-    bool stays = room.halves[i] < upper;
-    if (room.halves[i] == upper)
-      stays = kernels::random_lower_u16(key, first + i) < (below & 0xffff);
-    const T value =
-        p.rescale_by == RescaleBy::probability ? x[i] / static_cast<T>(probability) : x[i];
-    room.kept[i] = stays ? value : T{0};
+    if (room.halves[i] != below >> 16) continue;
+    if (kernels::random_lower_u16(key, first + i) < (below & 0xffff))
+      room.kept[i] = x[i] / (divide ? static_cast<T>(probability) : T{1});
   }
 }
 
