@@ -122,6 +122,14 @@ typename F::Bits encode(T value) {
   using Signed = std::make_signed_t<Bits>;
   if constexpr (kIsNative<F>) {
     return std::bit_cast<typename F::Bits>(static_cast<Native<F>>(value));
+  } else if constexpr (std::is_same_v<F, Bf16> && std::is_same_v<T, float>) {
+    // As below; with exponents alike no case but NaN needs care, and the sign can stay in its
+    // place.
+    const Bits bits = std::bit_cast<Bits>(value);
+    const Bits nan = (bits | 0x7FC0'0000) & 0xFFC0'0000;
+    Bits rounded = bits + 0x7FFF + (bits >> 16 & 1);
+    if (static_cast<Signed>(bits & kMagnitude<L>) > static_cast<Signed>(L::kTop)) rounded = nan;
+    return static_cast<typename F::Bits>(rounded >> 16);
   } else {
     const Bits bits = std::bit_cast<Bits>(value);
     const Bits size = bits & kMagnitude<L>;
@@ -157,6 +165,20 @@ Bits load(const std::byte* from, std::size_t index) {
   return bits;
 }
 
+/// Puts the value of a stored code at `out`. A bf16 is the upper half of a float: written as halves
+/// the loop becomes interleaving, which takes half as long as shifting.
+template <class F, class T>
+void store_decoded(typename F::Bits stored, T* out) {
+  if constexpr (std::is_same_v<F, Bf16> && std::is_same_v<T, float>) {
+    constexpr typename F::Bits kLower = 0;
+    auto* const bytes = reinterpret_cast<std::byte*>(out);
+    std::memcpy(bytes, &kLower, sizeof(kLower));
+    std::memcpy(bytes + sizeof(kLower), &stored, sizeof(stored));
+  } else {
+    *out = decode<F, T>(stored);
+  }
+}
+
 template <class F, class T>
 std::uint64_t widen_loop(const std::byte* __restrict in, T* __restrict out,
                          std::size_t n) noexcept {
@@ -166,7 +188,7 @@ std::uint64_t widen_loop(const std::byte* __restrict in, T* __restrict out,
   for (std::size_t i = 0; i < n; ++i) {
     const auto stored = load<Bits>(in, i);
     top = std::max<Bits>(top, stored & kMagnitude<F>);
-    out[i] = decode<F, T>(stored);
+    store_decoded<F>(stored, out + i);
   }
   if (top < F::kTop) return 0;
   std::uint64_t count = 0;

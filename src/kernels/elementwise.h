@@ -64,6 +64,13 @@ void add_scaled(std::size_t n, const T* __restrict x, T factor, T* __restrict su
   for (std::size_t i = 0; i < n; ++i) sum[i] += factor * x[i];
 }
 
+/// out_i = a x_i + b y_i, every operation rounded. Size n each.
+template <class T>
+void combine(std::size_t n, T a, const T* __restrict x, T b, const T* __restrict y,
+             T* __restrict out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) out[i] = a * x[i] + b * y[i];
+}
+
 /// sum_i = sum_i + factor (x_i - y_i), every operation rounded. Size n each.
 template <class T>
 void add_scaled_difference(std::size_t n, const T* __restrict x, const T* __restrict y, T factor,

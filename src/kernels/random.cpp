@@ -20,7 +20,6 @@ namespace {
 
 constexpr int kRounds = 7;
 constexpr std::size_t kWords = 4;  // of one counter's block
-constexpr std::size_t kHalves = 2 * kWords;
 constexpr std::size_t kBlockBytes = 4 * kWords;
 constexpr std::uint32_t kMultiplier0 = 0xD2511F53;
 constexpr std::uint32_t kMultiplier1 = 0xCD9E8D57;
@@ -128,30 +127,28 @@ std::uint64_t stream_key(std::uint64_t seed, std::uint32_t stage, std::string_vi
   return XXH3_64bits(encoded.data(), encoded.size());
 }
 
-void fill_random_u16(Level level, std::uint64_t key, std::uint64_t first,
-                     std::span<std::uint16_t> out) {
+void fill_random_bytes(Level level, std::uint64_t key, std::uint64_t first,
+                       std::span<std::uint8_t> out) {
   const auto copy_part = [&](std::uint64_t counter, std::size_t from, std::size_t count) {
     const Block block = philox(key, counter);
-    std::memcpy(out.data(), reinterpret_cast<const std::byte*>(block.data()) + 2 * from, 2 * count);
+    std::memcpy(out.data(), reinterpret_cast<const std::byte*>(block.data()) + from, count);
     out = out.subspan(count);
   };
-  std::uint64_t counter = first / kHalves;
-  if (const std::size_t skipped = first % kHalves; skipped != 0)
-    copy_part(counter++, skipped, std::min(kHalves - skipped, out.size()));
-  const std::size_t whole = out.size() / kHalves;
+  std::uint64_t counter = first / kBlockBytes;
+  if (const std::size_t skipped = first % kBlockBytes; skipped != 0)
+    copy_part(counter++, skipped, std::min(kBlockBytes - skipped, out.size()));
+  const std::size_t whole = out.size() / kBlockBytes;
   kFillBlocks.at(level)(key, counter, std::as_writable_bytes(out).data(), whole);
-  out = out.subspan(whole * kHalves);
+  out = out.subspan(whole * kBlockBytes);
   if (!out.empty()) copy_part(counter + whole, 0, out.size());
 }
 
-void fill_random_u16(std::uint64_t key, std::uint64_t first, std::span<std::uint16_t> out) {
-  fill_random_u16(active_level(), key, first, out);
+void fill_random_bytes(std::uint64_t key, std::uint64_t first, std::span<std::uint8_t> out) {
+  fill_random_bytes(active_level(), key, first, out);
 }
 
-std::uint16_t random_lower_u16(std::uint64_t key, std::uint64_t i) {
-  const Block block = philox(key, i / kHalves, 1);
-  const std::uint32_t word = block[i % kHalves / 2];
-  return static_cast<std::uint16_t>(word >> (16 * (i % 2)));
+std::uint32_t random_word(std::uint64_t key, std::uint64_t i) {
+  return philox(key, i / kWords, 1)[i % kWords];
 }
 
 }  // namespace merganser::kernels

@@ -17,6 +17,23 @@ namespace merganser::kernels {
 /// Lanes of every sum. A change changes the last bits of results.
 inline constexpr std::size_t kSumLanes = 16;
 
+namespace detail {
+
+/// Adds up the lanes of each of N sums: 8 apart, then 4, 2, 1.
+template <std::size_t N>
+std::array<double, N> sums_of_lanes(double (&lanes)[N][kSumLanes]) {
+  std::array<double, N> sums;
+  for (std::size_t k = 0; k < N; ++k) {
+    for (std::size_t apart = kSumLanes / 2; apart > 0; apart /= 2) {
+      for (std::size_t lane = 0; lane < apart; ++lane) lanes[k][lane] += lanes[k][lane + apart];
+    }
+    sums[k] = lanes[k][0];
+  }
+  return sums;
+}
+
+}  // namespace detail
+
 /// N sums in one pass: element k of the result is the sum over i < n of terms(i)[k], where
 /// `terms` returns a std::array<double, N>.
 template <std::size_t N, class Terms>
@@ -32,15 +49,7 @@ std::array<double, N> sums16(std::size_t n, Terms terms) {
     for (std::size_t lane = 0; lane < kSumLanes; ++lane) add(i + lane, lane);
   }
   for (std::size_t lane = 0; i < n; ++i, ++lane) add(i, lane);
-
-  std::array<double, N> sums;
-  for (std::size_t k = 0; k < N; ++k) {
-    for (std::size_t apart = kSumLanes / 2; apart > 0; apart /= 2) {
-      for (std::size_t lane = 0; lane < apart; ++lane) lanes[k][lane] += lanes[k][lane + apart];
-    }
-    sums[k] = lanes[k][0];
-  }
-  return sums;
+  return detail::sums_of_lanes(lanes);
 }
 
 /// The sum over i < n of term(i), a double.
@@ -65,6 +74,25 @@ double sum_squares(const T* x, std::size_t n) noexcept {
 template <class T>
 double sum_abs(const T* x, std::size_t n) noexcept {
   return sum16(n, [=](std::size_t i) { return std::abs(double{x[i]}); });
+}
+
+/// sum |x_i| for norms that become a factor in T: four magnitudes, 16 apart, are added in T before
+/// they join a lane, which saves three of four conversions. The relative error grows by at most
+/// three roundings to T.
+template <class T>
+double coarse_sum_abs(const T* x, std::size_t n) noexcept {
+  constexpr std::size_t kApart = kSumLanes;
+  double lanes[1][kSumLanes] = {};
+  std::size_t i = 0;
+  for (; i + 4 * kApart <= n; i += 4 * kApart) {
+    for (std::size_t lane = 0; lane < kSumLanes; ++lane) {
+      const T* at = x + i + lane;
+      lanes[0][lane] += double{(std::abs(at[0]) + std::abs(at[kApart])) +
+                               (std::abs(at[2 * kApart]) + std::abs(at[3 * kApart]))};
+    }
+  }
+  for (; i < n; ++i) lanes[0][i % kSumLanes] += double{std::abs(x[i])};
+  return detail::sums_of_lanes(lanes)[0];
 }
 
 /// What the angle between two vectors needs.

@@ -56,8 +56,7 @@ template <class T>
 void interpolate(const Row&, FactsSoFar facts, const Tile<T>& in, Scratch&) noexcept {
   const T on_base = static_cast<T>(facts[0]->real[0]);
   const T on_other = static_cast<T>(facts[0]->real[1]);
-  kernels::scale(in.n, in.base, on_base, in.out);
-  kernels::add_scaled(in.n, in.x[0], on_other, in.out);
+  kernels::combine(in.n, on_base, in.base, on_other, in.x[0], in.out);
 }
 
 constexpr Survey kSurveys[]{{"angle between base and model", &angle_scope,

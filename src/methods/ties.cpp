@@ -169,10 +169,43 @@ void vote_block(const Row& row, const Tile<T>& in, T zero, std::size_t first, st
   for (std::size_t i = 0; i < n; ++i) out[i] /= kernels::choose(weights[i] == 0, T{1}, weights[i]);
 }
 
+/// The same for K models, whose votes then never leave the registers. Every operation is the same.
+template <std::size_t K, class T>
+void vote_among(const Row& row, const Tile<T>& in, T zero) {
+  const auto& p = row.params<ElectParams>();
+  std::array<const T*, K> x;
+  std::array<T, K> weight;
+  for (std::size_t k = 0; k < K; ++k) {
+    x[k] = in.x[k];
+    weight[k] = static_cast<T>(row.of(p.weight, k));
+  }
+  const bool divides = p.aggregate == Aggregate::mean && p.normalize;
+  T* const out = in.out;
+  for (std::size_t i = 0; i < in.n; ++i) {
+    T mass = weight[0] * x[0][i];
+    for (std::size_t k = 1; k < K; ++k) mass += weight[k] * x[k][i];
+    const T other = kernels::choose(mass < 0, T{-1}, zero);
+    const T sign = kernels::choose(mass > 0, T{1}, other);
+    T merged = 0;
+    T weights = 0;
+    for (std::size_t k = 0; k < K; ++k) {
+      const T y = weight[k] * x[k][i];
+      merged += kernels::keep_if(y * sign > 0, y);
+      weights += kernels::keep_if(y * sign > 0, weight[k]);
+    }
+    const T divisor = kernels::choose(weights == 0, T{1}, weights);
+    out[i] = merged / (divides ? divisor : T{1});
+  }
+}
+
 template <class T>
 void vote(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch) noexcept {
-  const std::span<T> buffers = scratch.as<T>(2 * kBlock);
   const T zero = sign_of_zero<T>(row.params<ElectParams>(), facts);
+  if (row.params<ElectParams>().aggregate != Aggregate::max) {
+    if (in.x.size() == 2) return vote_among<2>(row, in, zero);
+    if (in.x.size() == 3) return vote_among<3>(row, in, zero);
+  }
+  const std::span<T> buffers = scratch.as<T>(2 * kBlock);
   for (std::size_t first = 0; first < in.n; first += kBlock) {
     vote_block(row, in, zero, first, std::min(kBlock, in.n - first), buffers.data(),
                buffers.data() + kBlock);

@@ -151,9 +151,10 @@ class Trial {
                                            {262144}, {262145},    {1060000}};
     std::vector<Shape> shapes;
     for (std::size_t n = 1 + pick(8); n > 0; --n) shapes.push_back(kSmall[pick(kSmall.size())]);
-    if (pick(2) == 0)
+    if (pick(2) == 0) {
       shapes.insert(shapes.begin() + static_cast<std::ptrdiff_t>(pick(shapes.size())),
                     kLarge[pick(kLarge.size())]);
+    }
     std::vector<DType> types;
     for (std::size_t i = 0; i < shapes.size(); ++i) types.push_back(kTypes[pick(4) * pick(2)]);
     const bool grid = pick(2) == 0;

@@ -135,14 +135,13 @@ TEST(surveys, dare_keeps_the_l1_norm_of_a_long_tensor) {
   const Models models = two_tensors(9, {"zero", "a"});
   const Vector x = of(models, "a", 0);
   const std::uint64_t key = kernels::stream_key(3, 512, "u", 0);
-  std::vector<std::uint16_t> halves(kLong);
-  kernels::fill_random_u16(Level::baseline, key, 0, halves);
+  std::vector<std::uint8_t> bytes(kLong);
+  kernels::fill_random_bytes(Level::baseline, key, 0, bytes);
   Vector kept = x;
-  // 0.3 * 2^32 rounded down; some dozen entries meet the upper half and are left to the lower one.
-  constexpr std::uint32_t kBelow = 1288490188;
+  // 0.3 * 2^40 rounded down; one entry in 256 meets the upper byte and is left to the others.
+  constexpr std::uint64_t kBelow = 329853488332;
   for (std::size_t i = 0; i < kLong; ++i) {
-    const std::uint32_t number =
-        (std::uint32_t{halves[i]} << 16) | kernels::random_lower_u16(key, i);
+    const std::uint64_t number = (std::uint64_t{bytes[i]} << 32) | kernels::random_word(key, i);
     kept[i] = number < kBelow ? x[i] : 0;
   }
   const auto factor = static_cast<double>(l1(x) / l1(kept));

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "kernels/elementwise.h"
 #include "kernels/random.h"
@@ -31,40 +31,31 @@ constexpr Doc kDoc{
     .departs = "masks come from a counter-based generator keyed by seed, tensor, model and element",
     .claims = {.copies_give_back = false, .scales_with_deltas = true}};
 
-/// All bits set for the entries of [in.first, in.first + in.n) of present model number `k` that
-/// stay, none for those that drop. An entry stays where its 32 random bits are below `probability`
-/// (less than 1) times 2^32.
-template <class T>
-std::span<const kernels::BitsOf<T>> keep_masks(const Row& row, std::size_t k, double probability,
-                                               std::uint64_t first, std::size_t n,
-                                               Scratch& scratch) {
-  using Mask = kernels::BitsOf<T>;
-  const auto below = probability <= 0 ? 0 : static_cast<std::uint32_t>(std::ldexp(probability, 32));
-  const auto upper = static_cast<std::uint16_t>(below >> 16);
-  const auto lower = static_cast<std::uint16_t>(below);
-  // The masks, and behind them the random halves.
-  const std::span<Mask> masks = scratch.as<Mask>(n);
-  const std::span<std::uint16_t> halves =
-      scratch.as<std::uint16_t>(n * (sizeof(Mask) / 2 + 1)).subspan(n * (sizeof(Mask) / 2));
-  const std::uint64_t key = kernels::stream_key(row.seed, row.stage, row.name, row.models[k]);
-  kernels::fill_random_u16(key, first, halves);
-  std::uint16_t open = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    masks[i] = halves[i] < upper ? static_cast<Mask>(-1) : Mask{0};
-    open |= halves[i] == upper ? 1 : 0;
-  }
-  if (open != 0) {
-    for (std::size_t i = 0; i < n; ++i) {
-      if (halves[i] == upper && kernels::random_lower_u16(key, first + i) < lower)
-        masks[i] = static_cast<Mask>(-1);
-    }
-  }
-  return masks;
-}
+/// What decides about the entries of a tile: those whose byte is below the bound stay.
+struct Draws {
+  const std::uint8_t* bytes = nullptr;
+  int bound = 0;
 
-template <class T>
-T kept(T x, kernels::BitsOf<T> mask) {
-  return std::bit_cast<T>(std::bit_cast<kernels::BitsOf<T>>(x) & mask);
+  bool stays(std::size_t i) const { return bytes[i] < bound; }
+};
+
+/// Draws, into `bytes`, for that many entries from `first` on of present model number `k`. Each
+/// stays with `probability` (less than 1) in steps of 2^-40: where its 40 random bits are below it.
+Draws draw(const Row& row, std::size_t k, double probability, std::uint64_t first,
+           std::span<std::uint8_t> bytes) {
+  const auto below = probability <= 0 ? 0 : static_cast<std::uint64_t>(std::ldexp(probability, 40));
+  const auto upper = static_cast<std::uint8_t>(below >> 32);
+  const auto lower = static_cast<std::uint32_t>(below);
+  const std::uint64_t key = kernels::stream_key(row.seed, row.stage, row.name, row.models[k]);
+  kernels::fill_random_bytes(key, first, bytes);
+  // Where the first byte leaves it open the others decide, and it is set to what tells the answer.
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const void* const open = std::memchr(bytes.data() + i, upper, bytes.size() - i);
+    if (open == nullptr) break;
+    i = static_cast<std::size_t>(static_cast<const std::uint8_t*>(open) - bytes.data());
+    bytes[i] = kernels::random_word(key, first + i) < lower ? 0 : 255;
+  }
+  return {.bytes = bytes.data(), .bound = std::max<int>(upper, 1)};
 }
 
 Scope norms_scope(const Row& row) {
@@ -78,17 +69,16 @@ template <class T>
 void fold_norms(const Row& row, FactsSoFar, const Tile<T>& in, State& state,
                 Scratch& scratch) noexcept {
   const auto& p = row.params<DareParams>();
+  T* const left = scratch.as<T>(in.n).data();
+  const std::span<std::uint8_t> bytes = scratch.as<std::uint8_t>(in.n * (sizeof(T) + 1));
   for (std::size_t k = 0; k < in.x.size(); ++k) {
     const double probability = row.of(p.keep, k);
     if (probability >= 1) continue;
-    const auto* mask = keep_masks<T>(row, k, probability, in.first, in.n, scratch).data();
+    const Draws draws = draw(row, k, probability, in.first, bytes.last(in.n));
     const T* x = in.x[k];
-    const auto [whole, left] = kernels::sums16<2>(in.n, [=](std::size_t i) {
-      const T magnitude = std::abs(x[i]);
-      return std::array{double{magnitude}, double{kept(magnitude, mask[i])}};
-    });
-    state.reals[0][2 * k] += whole;
-    state.reals[0][2 * k + 1] += left;
+    for (std::size_t i = 0; i < in.n; ++i) left[i] = kernels::keep_if(draws.stays(i), x[i]);
+    state.reals[0][2 * k] += kernels::coarse_sum_abs(x, in.n);
+    state.reals[0][2 * k + 1] += kernels::coarse_sum_abs(left, in.n);
   }
 }
 
@@ -115,17 +105,16 @@ void drop(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scratch)
       std::fill_n(x, in.n, T{0});
       continue;
     }
-    const auto* mask = keep_masks<T>(row, k, probability, in.first, in.n, scratch).data();
-    for (std::size_t i = 0; i < in.n; ++i) x[i] = kept(x[i], mask[i]);
+    const Draws draws = draw(row, k, probability, in.first, scratch.as<std::uint8_t>(in.n));
+    const T factor = p.rescale_by == RescaleBy::l1 ? static_cast<T>(facts[0]->real[k]) : T{1};
+    for (std::size_t i = 0; i < in.n; ++i) x[i] = factor * kernels::keep_if(draws.stays(i), x[i]);
     if (p.rescale_by == RescaleBy::probability)
       kernels::divide(in.n, x, static_cast<T>(probability));
-    if (p.rescale_by == RescaleBy::l1)
-      kernels::scale(in.n, x, static_cast<T>(facts[0]->real[k]), x);
   }
 }
 
 std::size_t scratch_bytes(const Row& row) {
-  return row.tile_elements * ((row.wide ? sizeof(double) : sizeof(float)) + sizeof(std::uint16_t));
+  return row.tile_elements * ((row.wide ? sizeof(double) : sizeof(float)) + 1);
 }
 
 constexpr Kernel<FoldFn> kFoldNorms = MERGANSER_KERNEL(fold_norms);
