@@ -31,8 +31,27 @@ from synthetic import models
 
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = {"k": 10**3, "M": 10**6, "B": 10**9}
-METHODS = ("linear", "task_arithmetic", "slerp", "model_stock", "dare_linear", "ties", "ties-paper")
-NEEDS_MODELS = {"slerp": 1}
+METHODS = (
+    "linear",
+    "task_arithmetic",
+    "slerp",
+    "multislerp",
+    "karcher",
+    "model_stock",
+    "dare_linear",
+    "della_linear",
+    "ties",
+    "ties-paper",
+    "breadcrumbs",
+    "nearswap",
+    "ram",
+    "ramplus_tl",
+    "sce",
+    "arcee_fusion",
+)
+NEEDS_MODELS = {"slerp": 1, "nearswap": 1, "arcee_fusion": 1}
+MODEL_SETTINGS = {"task_arithmetic", "multislerp", "dare_linear", "della_linear", "ties", "breadcrumbs"}
+SETTINGS = {"slerp": "t: 0.4", "nearswap": "t: 0.001", "sce": "select_topk: 0.5"}
 
 
 @dataclass
@@ -69,12 +88,12 @@ def recipe(method: str, paths: list[Path]) -> str:
         return "\n".join(lines) + "\n"
     lines += [f"base_model: {paths[0]}", "models:"]
     for path in paths[1:]:
-        settings = "" if variant or name in ("slerp", "model_stock") else ", parameters: {weight: 0.4, density: 0.6}"
+        settings = ", parameters: {weight: 0.4, density: 0.6}" if name in MODEL_SETTINGS and not variant else ""
         lines.append(f"- {{model: {path}{settings}}}")
     if variant:
         lines.append(f"parameters: {{variant: {variant}}}")
-    if name == "slerp":
-        lines.append("parameters: {t: 0.4}")
+    if name in SETTINGS:
+        lines.append(f"parameters: {{{SETTINGS[name]}}}")
     return "\n".join(lines) + "\n"
 
 

@@ -247,7 +247,7 @@ struct MethodDoc {
   std::string formula;
   std::string source;
   std::string departs;
-  std::string base;  ///< "required", "optional", "ignored".
+  std::string base;  ///< "required", "optional", "counted", "ignored".
   int least_models = 1;
   std::optional<int> most_models;
   std::vector<std::string> claims;

@@ -254,6 +254,7 @@ StageUse use(const Stage& stage, Params params) {
 /// Whether a method wants the base model, and what it is to it.
 enum class Base : std::uint8_t {
   ignored,  ///< Just another input where it is listed; not read where it is not.
+  counted,  ///< Just another input, the last one where `models` does not list it.
   optional,
   required,
 };
@@ -268,6 +269,9 @@ struct Needs {
   bool buffers_of_first =
       false;  ///< Integer tensors may differ between the models: the first model's are taken.
   bool every_model = false;  ///< `missing: skip` cannot help: the method names its models.
+
+  /// Whether the base is what the method starts from, rather than one of the models it combines.
+  bool base_apart() const { return base == Base::optional || base == Base::required; }
 };
 
 /// What a method promises; the law harness tests every promise it finds here.
@@ -292,6 +296,8 @@ struct Inputs {
   std::vector<std::string> names;     ///< By place.
   std::uint32_t base = kNoInput;      ///< Place of the base, which the name `base` stands for too.
   std::vector<std::uint32_t> models;  ///< Places of the models that the method combines.
+  /// Set by a check whose error speaks of a parameter of one model: that model's place.
+  mutable std::uint32_t blamed = kNoInput;
 
   /// Place of the input of that name, or kNoInput.
   std::uint32_t find(std::string_view name) const;

@@ -83,7 +83,7 @@ MethodDoc method_doc(const Method& method, bool is_step) {
   doc.formula = method.doc.formula;
   doc.source = method.doc.source;
   doc.departs = method.doc.departs;
-  constexpr std::string_view kBase[]{"ignored", "optional", "required"};
+  constexpr std::string_view kBase[]{"ignored", "counted", "optional", "required"};
   doc.base = is_step ? "required" : kBase[static_cast<std::size_t>(method.needs.base)];
   doc.least_models = method.needs.least_models;
   if (method.needs.most_models < Needs{}.most_models) doc.most_models = method.needs.most_models;

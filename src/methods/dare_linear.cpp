@@ -23,7 +23,7 @@ constexpr std::array kFields{sum_weight_field<&Params::weight>(),
                              lambda_field<&Params::lambda>(),
                              int8_mask_field()};
 
-constexpr Preset kPaper[]{{"rescale_by", "probability"}};
+constexpr Preset kPaper[]{{"rescale_by", "probability"}, {"weight", "1"}};
 constexpr Variant kVariants[]{
     {"mergekit", "mergekit 0.1.5 (default)", {}},
     {"paper", "the authors' program: what stays is divided by its probability", kPaper}};

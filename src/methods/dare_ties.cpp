@@ -28,10 +28,11 @@ constexpr std::array kFields{
     zero_sign_field<&Params::zero_sign>(),
     field<&Params::scope>("scope", "over what the majority of signs is counted")
         .one_of("tensor", "model"),
+    accepted("cut", "no effect: nothing is cut here"),
     lambda_field<&Params::lambda>(),
     int8_mask_field()};
 
-constexpr Preset kPaper[]{{"rescale_by", "probability"}};
+constexpr Preset kPaper[]{{"rescale_by", "probability"}, {"weight", "1"}};
 constexpr Variant kVariants[]{
     {"mergekit", "mergekit 0.1.5 (default)", {}},
     {"paper", "the authors' program: what stays is divided by its probability", kPaper}};

@@ -61,6 +61,21 @@ struct TrimParams {
 };
 extern const Stage trim;
 
+/// Drops the largest magnitudes of every delta and keeps those behind them. In
+/// steps/breadcrumbs.cpp.
+struct BandParams {
+  PerModel<double> keep = 1.0;
+  PerModel<double> top = 0.0;
+  Reach scope = Reach::tensor;
+  Cut cut = Cut::exact;
+  bool rescale = false;    ///< Scale what is left to the L1 norm of the whole.
+  bool top_first = false;  ///< Where both shares do not fit: drop all of the top and keep less,
+                           ///< instead of dropping less; and keep = 1 still drops the top.
+
+  bool operator==(const BandParams&) const = default;
+};
+extern const Stage band;
+
 /// Drops entries at random. In steps/dare.cpp.
 enum class RescaleBy : std::uint8_t { l1, probability, none };
 struct DareParams {
@@ -70,6 +85,18 @@ struct DareParams {
   bool operator==(const DareParams&) const = default;
 };
 extern const Stage dare;
+
+/// Drops entries at random, the smaller of a row rather than the larger. In steps/della.cpp.
+struct DellaParams {
+  PerModel<double> keep = 1.0;      ///< Mean probability with which an entry stays.
+  PerModel<double> epsilon = 0.15;  ///< How far the ends of a row lie from it.
+  RescaleBy rescale_by = RescaleBy::probability;
+
+  bool operator==(const DellaParams&) const = default;
+};
+extern const Stage della;
+/// Refuses probabilities that are none; `epsilon` is the name of the parameter to blame.
+Result<void> check_della(const DellaParams& params, const Inputs& inputs, const char* epsilon);
 
 /// Multiplies. In steps/scale.cpp.
 struct ScaleParams {

@@ -152,6 +152,11 @@ std::optional<Resolved> Parameters::resolve(const Request& request) {
         if (const auto found = level->find(error.subject); found != level->end())
           mark = found->second.mark;
       }
+      for (const Candidate* model : request.models) {
+        if (model->input != names.blamed || model->source == nullptr) continue;
+        const auto found = model->source->parameters.find(error.subject);
+        if (found != model->source->parameters.end()) mark = found->second.mark;
+      }
       report(mark, std::move(error));
       return std::nullopt;
     }
@@ -241,12 +246,12 @@ void Parameters::fill(const Request& request, const Field& field, void* params, 
 bool Parameters::store(const Request& request, const Field& field, void* params, std::size_t input,
                        const Value& value, const recipe::Mark& mark) {
   auto accepted = recipe::accept(field, request.method.name, value);
-  if (accepted) {
-    field.set(params, input, inputs_.size(), *accepted);
-  } else {
+  if (!accepted) {
     report(mark, std::move(accepted).error());
+    return false;
   }
-  return static_cast<bool>(accepted);
+  field.set(params, input, inputs_.size(), *accepted);
+  return true;
 }
 
 void Parameters::fill_names(const Request& request, const Field& field, void* params) {

@@ -76,7 +76,7 @@ void check_counts(const Recipe& recipe, const Method& method, Problems& problems
   for (const recipe::ModuleRecipe& module : recipe.modules) {
     for (const recipe::Slice& slice : module.slices) {
       const auto base = slice.base ? slice.base : recipe.base;
-      const bool own_base = base && needs.base != Base::ignored;
+      const bool own_base = base && needs.base_apart();
       int models = 0;
       bool lists_base = false;
       for (const recipe::Source& source : slice.sources) {
@@ -101,7 +101,7 @@ void check_counts(const Recipe& recipe, const Method& method, Problems& problems
         problems.add(mark, Code::wrong_input_count,
                      fmt::format("`{}` combines {} model{}{}, the recipe gives {}", recipe.method,
                                  wanted, wanted == "1" ? "" : "s",
-                                 needs.base == Base::ignored ? "" : " beside the base", models));
+                                 needs.base_apart() ? " beside the base" : "", models));
       }
     }
   }

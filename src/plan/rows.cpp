@@ -120,12 +120,14 @@ Rows::Inputs Rows::split(const Item& item, const recipe::Subject& subject) {
   const auto base = item.slice->base ? item.slice->base : recipe_.base;
   for (const Candidate& c : item.candidates) {
     const bool is_base = base && c.input == *base;
-    if (is_base && method_.needs.base != Base::ignored) {
+    if (is_base && method_.needs.base_apart()) {
       out.base = c.tensor == Checkpoint::npos ? nullptr : &c;
       out.base_absent = c.tensor == Checkpoint::npos;
       continue;
     }
-    if (c.source == nullptr && !parameters_.reaches_unlisted_base(method_, item, subject)) {
+    const bool counted = method_.needs.base == Base::counted && item.module->whole_models;
+    if (c.source == nullptr && !counted &&
+        !parameters_.reaches_unlisted_base(method_, item, subject)) {
       // The steps work on deltas whatever the method works on.
       if (!recipe_.prepare.empty() || !recipe_.finish.empty())
         out.base = c.tensor == Checkpoint::npos ? nullptr : &c;

@@ -13,7 +13,10 @@ std::string needs_text(const MethodDoc& method) {
   std::vector<std::string> parts;
   if (method.is_step && !method.places.empty())
     parts.push_back(fmt::format("stands in {}", method.places));
-  if (!method.base.empty()) parts.push_back(fmt::format("base {}", method.base));
+  if (!method.base.empty()) {
+    const bool counted = method.base == "counted";
+    parts.push_back(fmt::format("base {}{}", method.base, counted ? " as a model" : ""));
+  }
   if (!method.is_step) {
     const int least = method.least_models;
     if (method.most_models && *method.most_models == least) {

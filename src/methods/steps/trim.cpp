@@ -13,6 +13,7 @@ namespace {
 using surveys::CutSearch;
 using surveys::magnitude_key;
 using surveys::MagnitudeKey;
+using surveys::zero_below;
 
 struct Params {
   double density = 1.0;
@@ -171,29 +172,6 @@ Result<Facts> finish_digit(const Group& group, const State& state, FactsSoFar be
   }
 }
 
-/// Zeroes what lies below the cut; of the entries that equal it, keeps the first `allowed` and
-/// returns how many there were.
-template <class T>
-std::int64_t zero_below(std::size_t n, T* x, MagnitudeKey<T> cut, std::int64_t allowed) {
-  if (allowed <= 0) {
-    for (std::size_t i = 0; i < n; ++i) x[i] = magnitude_key(x[i]) > cut ? x[i] : T{0};
-    return 0;
-  }
-  std::uint32_t equal = 0;
-  for (std::size_t i = 0; i < n; ++i) equal += magnitude_key(x[i]) == cut ? 1 : 0;
-  if (equal <= allowed) {
-    for (std::size_t i = 0; i < n; ++i) x[i] = magnitude_key(x[i]) >= cut ? x[i] : T{0};
-    return equal;
-  }
-  // The border runs through this tile: it happens once per tensor and model.
-  std::int64_t left = allowed;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto key = magnitude_key(x[i]);
-    if (key < cut || (key == cut && left-- <= 0)) x[i] = T{0};
-  }
-  return equal;
-}
-
 template <class T>
 void trim_row(const Row& row, const Tile<T>& in, Scratch& scratch) {
   const auto& p = row.params<TrimParams>();
@@ -210,7 +188,7 @@ void trim_row(const Row& row, const Tile<T>& in, Scratch& scratch) {
     const auto at = keys.begin() + static_cast<std::ptrdiff_t>(rank - 1);
     std::nth_element(keys.begin(), at, keys.end(), std::greater<>());
     const auto equal_kept = std::count(keys.begin(), at + 1, *at);
-    zero_below<T>(in.n, x, *at, p.cut == Cut::exact ? equal_kept : static_cast<std::int64_t>(in.n));
+    zero_below(in.n, x, *at, p.cut == Cut::exact ? equal_kept : static_cast<std::int64_t>(in.n));
   }
 }
 
@@ -236,7 +214,7 @@ void trim_tile(const Row& row, FactsSoFar facts, const Tile<T>& in, Scratch& scr
               : facts[kEquals]->whole[(row.first_chunk + in.chunk) * row.inputs + input];
       allowed = kept - seen[k];
     }
-    seen[k] += zero_below<T>(in.n, in.x[k], static_cast<MagnitudeKey<T>>(search.prefix), allowed);
+    seen[k] += zero_below(in.n, in.x[k], static_cast<MagnitudeKey<T>>(search.prefix), allowed);
     if (p.rescale)
       kernels::scale(in.n, in.x[k], static_cast<T>(facts[kEquals]->real[input]), in.x[k]);
   }

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/stage.h"
+#include "kernels/elementwise.h"
 
 /// Inner products of a tensor's inputs, for methods that work on angles and norms and then apply a
 /// linear combination.
@@ -20,5 +24,32 @@ extern const Kernel<FoldFn> gram_fold;
 /// The same with the base as vector number 0 and the inputs behind it.
 std::vector<Part> gram_with_base_state(const Row& row);
 extern const Kernel<FoldFn> gram_with_base_fold;
+
+/// Whether factors make a mean: none is below 0, and they add up to 1 but for what finding them
+/// left.
+inline bool make_mean(std::span<const double> factors) {
+  double total = 0;
+  for (const double factor : factors) total += factor;
+  return std::abs(total - 1) < 0x1p-40 &&
+         std::all_of(factors.begin(), factors.end(), [](double factor) { return factor >= 0; });
+}
+
+/// out = sum_k factors_k x_k. A mean is taken as x_0 + sum_k factors_k (x_k - x_0): differences of
+/// fine-tunes are exact, so that copies of a model give it back. Other factors may be so far apart
+/// that the differences would be the larger numbers.
+template <class T>
+void combine(const Tile<T>& in, std::span<const double> factors) {
+  if (make_mean(factors)) {
+    std::fill_n(in.out, in.n, T{0});
+    for (std::size_t k = 1; k < in.x.size(); ++k) {
+      kernels::add_scaled_difference(in.n, in.x[k], in.x[0], static_cast<T>(factors[k]), in.out);
+    }
+    kernels::add_base(in.n, in.out, in.x[0]);
+    return;
+  }
+  kernels::scale(in.n, in.x[0], static_cast<T>(factors[0]), in.out);
+  for (std::size_t k = 1; k < in.x.size(); ++k)
+    kernels::add_scaled(in.n, in.x[k], static_cast<T>(factors[k]), in.out);
+}
 
 }  // namespace merganser::methods::surveys

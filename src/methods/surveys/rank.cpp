@@ -9,64 +9,6 @@
 namespace merganser::methods::surveys {
 namespace {
 
-constexpr std::size_t kBins = std::size_t{1} << 16;
-constexpr std::size_t kSearchFields = 4;
-
-/// Bits below digit number `digit` in a key of type T.
-template <class T>
-constexpr int shift_of(int digit) {
-  return static_cast<int>(sizeof(T)) * 8 - 16 * (digit + 1);
-}
-
-void store(Facts& facts, std::size_t input, const CutSearch& search) {
-  std::int64_t* at = &facts.whole[input * kSearchFields];
-  at[0] = search.mode;
-  at[1] = static_cast<std::int64_t>(search.prefix);
-  at[2] = search.rank;
-  at[3] = search.equals;
-}
-
-/// The lowest bits of eight bytes, the first byte's lowest.
-std::uint64_t gather_bits(const std::uint8_t* bytes) {
-  std::uint64_t word;
-  std::memcpy(&word, bytes, sizeof(word));
-  return (word * 0x0102'0408'1020'4080) >> 56;
-}
-
-/// Calls `take(i)` for every i < n where `wanted(x[i])`. Few are: vectors mark them in a byte each,
-/// and the marks of 64 are gone through as one word, so that a branch goes wrong once for so many.
-template <class T, class Wanted, class Take>
-void for_marked(std::size_t n, const T* x, Wanted wanted, Take take) {
-  constexpr std::size_t kBlock = 64;
-  std::array<std::uint8_t, kBlock> marks;
-  for (std::size_t first = 0; first < n; first += kBlock) {
-    const std::size_t size = std::min(kBlock, n - first);
-    const T* block = x + first;
-    const auto mark = [&](std::size_t count) {
-      for (std::size_t i = 0; i < count; ++i) marks[i] = wanted(block[i]) ? 1 : 0;
-    };
-    if (size == kBlock) {
-      mark(kBlock);
-    } else {
-      marks.fill(0);
-      mark(size);
-    }
-    std::uint64_t found = 0;
-    for (std::size_t at = 0; at < kBlock; at += 8) found |= gather_bits(&marks[at]) << at;
-    for (; found != 0; found &= found - 1)
-      take(first + static_cast<std::size_t>(std::countr_zero(found)));
-  }
-}
-
-/// Counts the digit above `shift` of the entries whose higher digits are `prefix`.
-template <class T>
-void count_with_prefix(std::size_t n, const T* x, MagnitudeKey<T> prefix, int shift,
-                       std::span<std::int64_t> bins) {
-  for_marked(
-      n, x, [=](T value) { return magnitude_key(value) >> (shift + 16) == prefix; },
-      [=](std::size_t i) { ++bins[(magnitude_key(x[i]) >> shift) & (kBins - 1)]; });
-}
-
 /// Folds digit number `Digit`; survey number `Before` found the one before it.
 template <class T, int Digit, int Before = kFirstDigit + Digit - 1>
 void fold(const Row& row, FactsSoFar facts, const Tile<T>& in, State& state, Scratch&) noexcept {
@@ -75,29 +17,13 @@ void fold(const Row& row, FactsSoFar facts, const Tile<T>& in, State& state, Scr
     for (std::size_t k = 0; k < in.x.size(); ++k) {
       const std::size_t input = row.models[k];
       const std::span<std::int64_t> bins = state.wholes[0].subspan(input * kBins, kBins);
-      const T* x = in.x[k];
       if constexpr (Digit == 0) {
-        for (std::size_t i = 0; i < in.n; ++i) ++bins[magnitude_key(x[i]) >> shift];
+        count_first_digit(in.n, in.x[k], bins);
       } else {
-        const CutSearch search = cut_of(*facts[Before], input);
-        if (search.mode != CutSearch::cut) continue;
-        const auto prefix = static_cast<MagnitudeKey<T>>(search.prefix);
-        count_with_prefix(in.n, x, prefix, shift, bins);
+        count_deeper_digit<Digit>(in.n, in.x[k], cut_of(*facts[Before], input), bins);
       }
     }
   }
-}
-
-/// The bin that holds the `rank`-th entry from the top, with the rank inside that bin.
-CutSearch descend(std::span<const std::int64_t> bins, CutSearch search) {
-  std::size_t bin = kBins;
-  std::int64_t above = 0;
-  while (bin > 0 && above + bins[bin - 1] < search.rank) above += bins[--bin];
-  MERGANSER_ASSERT(bin > 0, "a rank beyond the number of entries");
-  search.prefix = (search.prefix << 16) | (bin - 1);
-  search.rank -= above;
-  search.equals = bins[bin - 1];
-  return search;
 }
 
 std::span<const std::int64_t> bins_of(const State& state, std::size_t input) {
@@ -299,7 +225,7 @@ Result<Facts> sample_digit(const Group& group, const State& state, WantedRank wa
       sampled.top = static_cast<std::int64_t>(top);
       sampled.within = static_cast<std::int64_t>(through - above);
     }
-    store(facts, input, search);
+    store_cut(facts, input, search);
     std::int64_t* at = &facts.whole[row.inputs * kSearchFields + input * kSampledFields];
     at[0] = sampled.bottom;
     at[1] = sampled.top;
@@ -355,7 +281,7 @@ Result<Facts> find_near(const Group& group, const State& state, const Facts& bra
     CutSearch search;
     if (count > 0 && rank == 0) search.mode = CutSearch::keep_none;
     if (rank == 0 || rank > count) {
-      store(facts, input, search);
+      store_cut(facts, input, search);
       continue;
     }
     const NearLists lists(state, row.inputs, input, bracket_of(brackets, input));
@@ -363,7 +289,7 @@ Result<Facts> find_near(const Group& group, const State& state, const Facts& bra
         search_lists(lists, static_cast<std::int64_t>(rank) - state.wholes[1][input]);
     if (!found) return Facts{};
     search = *found;
-    store(facts, input, search);
+    store_cut(facts, input, search);
     std::int64_t left = search.rank;
     for (std::size_t c = 0; c < lists.chunks(); ++c) {
       std::int64_t equal = 0;
@@ -386,11 +312,6 @@ std::int64_t equals_kept(const Row& row, FactsSoFar facts, std::uint64_t chunk, 
   return facts[kNear]->whole[row.inputs * kSearchFields + chunk * row.inputs + input];
 }
 
-CutSearch cut_of(const Facts& facts, std::size_t input) {
-  const std::int64_t* at = &facts.whole[input * kSearchFields];
-  return {static_cast<CutSearch::Mode>(at[0]), static_cast<std::uint64_t>(at[1]), at[2], at[3]};
-}
-
 std::vector<Part> digit_state(const Row& row) {
   return {{.type = Part::Type::whole, .count = row.inputs * kBins}};
 }
@@ -403,15 +324,8 @@ Result<Facts> first_digit(const Group& group, const State& state, WantedRank wan
   facts.whole.resize(group.front().inputs * kSearchFields);
   for (std::uint32_t input = 0; input < group.front().inputs; ++input) {
     const std::uint64_t count = group.elements_of(input);
-    const std::uint64_t rank = wanted(group.front(), input, count);
-    CutSearch search;
-    if (count > 0 && rank == 0) search.mode = CutSearch::keep_none;
-    if (rank > 0 && rank <= count) {
-      search.mode = CutSearch::cut;
-      search.rank = static_cast<std::int64_t>(rank);
-      search = descend(bins_of(state, input), search);
-    }
-    store(facts, input, search);
+    store_cut(facts, input,
+              start_search(bins_of(state, input), wanted(group.front(), input, count)));
   }
   return facts;
 }
@@ -422,7 +336,7 @@ Result<Facts> next_digit(const Group& group, const State& state, const Facts& be
   for (std::uint32_t input = 0; input < group.front().inputs; ++input) {
     CutSearch search = cut_of(before, input);
     if (search.mode == CutSearch::cut) search = descend(bins_of(state, input), search);
-    store(facts, input, search);
+    store_cut(facts, input, search);
   }
   return facts;
 }

@@ -1,19 +1,11 @@
 #pragma once
 
-#include <bit>
 #include <cstdint>
-#include <span>
-#include <type_traits>
 
 #include "core/stage.h"
+#include "methods/surveys/digits.h"
 
-/// The exact k-th largest magnitude of a stream, by counting.
-///
-/// For finite numbers the bits of |x| as an unsigned integer are ordered as the values are. The key
-/// is cut into digits, 15 bits and then 16 at a time (two digits in f32, four in f64). Each digit
-/// is one survey: a histogram of the digit over the entries whose higher digits are those of the
-/// wanted one. Nothing is sorted, nothing is sampled, and since counts may be added in any order
-/// the result does not depend on who counted what.
+/// The exact k-th largest magnitude of every input, by the digits of digits.h.
 ///
 /// Before the digits three surveys may spare them, in f32: a sample, digit by digit, brackets the
 /// cut, and one reading counts what lies above the bracket and lists what lies in it, chunk by
@@ -22,36 +14,10 @@
 /// the bracket, and is exact, or the bracket missed it and the digits decide.
 namespace merganser::methods::surveys {
 
-template <class T>
-using MagnitudeKey = std::conditional_t<std::is_same_v<T, double>, std::uint64_t, std::uint32_t>;
-
-/// The bits of |x|: ordered as the magnitudes of finite numbers are.
-template <class T>
-MagnitudeKey<T> magnitude_key(T x) {
-  using Key = MagnitudeKey<T>;
-  return std::bit_cast<Key>(x) & (static_cast<Key>(-1) >> 1);
-}
-
 inline constexpr int kSample = 0;  ///< Numbers of the surveys of a stage that ranks.
 inline constexpr int kBrackets = 1;
 inline constexpr int kNear = 2;
 inline constexpr int kFirstDigit = 3;
-inline constexpr int kDigits = 4;  ///< Digits that there are; f32 needs the first two.
-
-/// Where the search for one input's cut stands; facts of a digit survey hold one for each input,
-/// see `cut_of`.
-struct CutSearch {
-  enum Mode : std::int64_t { keep_all, keep_none, cut };
-  Mode mode = keep_all;
-  std::uint64_t prefix =
-      0;  ///< Digits found so far; behind the last digit the key of the wanted magnitude.
-  std::int64_t rank = 0;    ///< 1-based from the top among the entries with this prefix. Behind the
-                            ///< last digit: how many of the equal ones count.
-  std::int64_t equals = 0;  ///< Entries with this prefix.
-};
-
-/// Reads the search of `input` from the facts of a digit survey.
-CutSearch cut_of(const Facts& facts, std::size_t input);
 
 /// 1-based rank from the top that an input's cut stands at; 0 keeps nothing, more than `count`
 /// everything.
