@@ -109,9 +109,11 @@ void sample_row(const Row& row, std::size_t k, std::uint64_t first, std::size_t 
   const double lowest = n > 1 ? row.of(p.keep, k) - epsilon : row.of(p.keep, k);
   rank_row(n, x, room);
   const std::uint64_t key = kernels::stream_key(row.seed, row.stage, row.name, row.models[k]);
-  kernels::fill_random_u16(key, first, room.halves.first(n));
+  // Two bytes of the stream an entry.
+  kernels::fill_random_bytes(key, 2 * first,
+                             {reinterpret_cast<std::uint8_t*>(room.halves.data()), 2 * n});
   const bool divide = p.rescale_by == RescaleBy::probability;
-  // An entry stays where its 32 random bits are below probability * 2^32; the upper 16 nearly
+  // An entry stays where its 48 random bits are below probability * 2^48; the upper 16 nearly
   // always say so by themselves.
   std::uint32_t open = 0;
   for (std::size_t i = 0; i < n; ++i) {
@@ -124,9 +126,9 @@ void sample_row(const Row& row, std::size_t k, std::uint64_t first, std::size_t 
   if (open == 0) return;
   for (std::size_t i = 0; i < n; ++i) {
     const double probability = lowest + step * static_cast<std::int32_t>(room.ranks[i]);
-    const auto below = static_cast<std::uint64_t>(probability * 0x1p32);
-    if (room.halves[i] != below >> 16) continue;
-    if (kernels::random_lower_u16(key, first + i) < (below & 0xffff))
+    const auto below = static_cast<std::uint64_t>(probability * 0x1p48);
+    if (room.halves[i] != below >> 32) continue;
+    if (kernels::random_word(key, first + i) < static_cast<std::uint32_t>(below))
       room.kept[i] = x[i] / (divide ? static_cast<T>(probability) : T{1});
   }
 }
