@@ -27,11 +27,6 @@ FAMILIES: dict[str, tuple[str, str, dict[str, object]]] = {
     "gemma2": ("Gemma2ForCausalLM", "Gemma2Config", _DECODER | {"head_dim": 8}),
     "olmo2": ("Olmo2ForCausalLM", "Olmo2Config", _DECODER | _SPECIAL),
     "starcoder2": ("Starcoder2ForCausalLM", "Starcoder2Config", _DECODER | _SPECIAL),
-    "mixtral": (
-        "MixtralForCausalLM",
-        "MixtralConfig",
-        _DECODER | {"num_local_experts": 3, "num_experts_per_tok": 2},
-    ),
     "gpt2": (
         "GPT2LMHeadModel",
         "GPT2Config",
