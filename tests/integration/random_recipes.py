@@ -31,7 +31,6 @@ class Recipe:
     per_model: dict[int, dict[str, object]] = field(default_factory=dict)
     slices: list[list[tuple[int, int, int]]] = field(default_factory=list)  # (model, begin, end) of each source
     out_dtype: str | None = None
-    base_is_listed: bool = False
 
     def numbers(self) -> list[int]:
         return sorted({*self.models, *([] if self.base is None else [self.base])})
@@ -56,8 +55,7 @@ class Recipe:
                 for sources in self.slices
             ]
         else:
-            listed = ([self.base] if self.base_is_listed else []) + self.models
-            recipe["models"] = [source(number) for number in listed]
+            recipe["models"] = [source(number) for number in self.models]
         return recipe
 
 

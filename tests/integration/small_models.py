@@ -1,4 +1,7 @@
-"""Small random models of many families, made by transformers: what mergekit and merganser both can merge."""
+"""Small random models of many families, made by transformers: what mergekit and merganser both can merge.
+
+Mixtral is not among them: mergekit merges the experts of a layer as one tensor, merganser one by one.
+"""
 
 from __future__ import annotations
 

@@ -97,21 +97,6 @@ def differences(ours: torch.Tensor, ideal: torch.Tensor, theirs: torch.Tensor, l
     return int((~(beside | own)).sum())
 
 
-def packed(tensors: Tensors) -> Tensors:
-    """With the experts of Mixtral under mergekit's names: gate and up of all experts in one tensor, down in another.
-    Ours keeps the layout of the inputs."""
-    found = dict(tensors)
-    for gate in [name for name in tensors if name.endswith("block_sparse_moe.gate.weight")]:
-        layer = gate.removesuffix("block_sparse_moe.gate.weight")
-        found[f"{layer}mlp.gate.weight"] = found.pop(gate)
-        experts = f"{layer}block_sparse_moe.experts."
-        count = len({name.split(".experts.")[1].split(".")[0] for name in tensors if name.startswith(experts)})
-        gates, downs, ups = ([found.pop(f"{experts}{e}.w{w}.weight") for e in range(count)] for w in (1, 2, 3))
-        found[f"{layer}mlp.experts.gate_up_proj"] = torch.cat([torch.stack(gates), torch.stack(ups)], dim=1)
-        found[f"{layer}mlp.experts.down_proj"] = torch.stack(downs)
-    return found
-
-
 def largest_of(tensors: list[Tensors], shape: torch.Size, name: str) -> float:
     found = [t[name].abs().max().item() for t in tensors if name in t and t[name].shape == shape]
     # A layer that comes from elsewhere has other names: then anything of the model counts.
@@ -138,14 +123,14 @@ def test_recipe(number: int, pool: Path, binary: Path, tmp_path: Path) -> None:
     if theirs.error is not None:
         return
     assert ideal.error is None, ideal.error
-    compare_tensors(recipe, packed(ours.tensors()), ideal.tensors(), theirs.tensors(), paths)
+    compare_tensors(recipe, ours.tensors(), ideal.tensors(), theirs.tensors(), paths)
     compare_loaded(recipe, ours.folder, ideal.folder, stored)
 
 
 def compare_tensors(
     recipe: random_recipes.Recipe, ours: Tensors, ideal: Tensors, theirs: Tensors, paths: dict[int, str]
 ) -> None:
-    inputs = [packed(Outcome(Path(path), None).tensors()) for path in paths.values()]
+    inputs = [Outcome(Path(path), None).tensors() for path in paths.values()]
     assert set(ours) == set(theirs)
     for name, value in theirs.items():
         found = ours[name]
