@@ -56,6 +56,11 @@ RowFacts empty_facts(const PlannedRow& row) {
   return facts;
 }
 
+std::shared_ptr<const Facts> no_facts() {
+  static const auto kNone = std::make_shared<const Facts>();
+  return kNone;
+}
+
 bool is_wanted(const PlannedRow& row, const RowFacts& facts, const Pending& survey) {
   const Link& link = row.chain[survey.link];
   const auto wanted = link.stage->surveys[survey.survey].wanted;
@@ -66,7 +71,6 @@ bool is_wanted(const PlannedRow& row, const RowFacts& facts, const Pending& surv
 }
 
 Pending next_survey(const PlannedRow& row, RowFacts& facts) {
-  static const auto kNone = std::make_shared<const Facts>();
   for (std::size_t l = 0; l < row.chain.size(); ++l) {
     const Link& link = row.chain[l];
     for (std::size_t s = 0; s < facts[l].size(); ++s) {
@@ -75,7 +79,7 @@ Pending next_survey(const PlannedRow& row, RowFacts& facts) {
       const Pending pending{l, s, survey.scope(link.row)};
       if (pending.scope != Scope::none && !survey.spares && is_wanted(row, facts, pending))
         return pending;
-      facts[l][s] = kNone;
+      facts[l][s] = no_facts();
     }
   }
   return {};

@@ -16,6 +16,8 @@ namespace merganser::exec {
 /// of model scope has one set for all rows.
 using RowFacts = std::vector<std::vector<std::shared_ptr<const Facts>>>;
 RowFacts empty_facts(const plan::PlannedRow& row);
+/// What a survey that is left out leaves: empty facts, the same ones for all.
+std::shared_ptr<const Facts> no_facts();
 
 /// The next survey of a row that has no facts yet.
 struct Pending {

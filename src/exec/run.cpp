@@ -278,12 +278,11 @@ class Executor {
   /// Starts the next pass of a row whose survey has left its facts, past those that are not wanted
   /// any more.
   void go_on(std::size_t r) {
-    static const auto kNone = std::make_shared<const Facts>();
     const PlannedRow& row = plan_.rows[r];
     for (schedule_->advance(r);; schedule_->advance(r)) {
-      const Pass& pass = schedule_->pass_of({r, schedule_->pass(r), 0, 0});
+      const Pass& pass = schedule_->pass_of(r);
       if (pass.merges() || is_wanted(row, facts_[r], pass.survey)) return;
-      facts_[r][pass.survey.link][pass.survey.survey] = kNone;
+      facts_[r][pass.survey.link][pass.survey.survey] = no_facts();
       total_bytes_ -= reading_bytes(row, pass);
     }
   }

@@ -72,7 +72,8 @@ class Schedule {
   void stop_at(std::size_t row) { end_ = std::min(end_, row); }
   bool idle() const { return under_way_ == 0; }
 
-  std::size_t pass(std::size_t row) const { return rows_[row].pass; }
+  /// The pass that a row is in.
+  const Pass& pass_of(std::size_t row) const { return rows_[row].passes[rows_[row].pass]; }
   const Pass& pass_of(const Task& task) const { return rows_[task.row].passes[task.pass]; }
 
  private:
