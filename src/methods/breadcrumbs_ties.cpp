@@ -62,12 +62,7 @@ std::vector<StageUse> stages(const void* params) {
                                .cut = p.cut,
                                .rescale = p.rescale,
                                .top_first = p.scope == Reach::row}),
-          use(elect, ElectParams{.weight = p.weight,
-                                 .normalize = p.normalize,
-                                 .aggregate = p.aggregate,
-                                 .zero_sign = p.zero_sign,
-                                 .scope = p.scope}),
-          use(scale, ScaleParams{p.lambda})};
+          use(elect, vote_of(p)), use(scale, ScaleParams{p.lambda})};
 }
 
 }  // namespace

@@ -23,11 +23,6 @@ constexpr std::array kFields{sum_weight_field<&Params::weight>(),
                              lambda_field<&Params::lambda>(),
                              int8_mask_field()};
 
-constexpr Preset kPaper[]{{"rescale_by", "probability"}, {"weight", "1"}};
-constexpr Variant kVariants[]{
-    {"mergekit", "mergekit 0.1.5 (default)", {}},
-    {"paper", "the authors' program: what stays is divided by its probability", kPaper}};
-
 constexpr Doc kDoc{.says = "Drops entries of every delta at random, rescales the rest and adds up.",
                    .formula =
                        "t_k = delta_k * Bernoulli(density) * rescale\n"
@@ -49,7 +44,7 @@ std::vector<StageUse> stages(const void* params) {
 
 const Method dare_linear_method{.name = "dare_linear",
                                 .doc = kDoc,
-                                .fields = fields<Params>(kFields, kVariants),
+                                .fields = fields<Params>(kFields, kDropVariants),
                                 .needs = {.base = Base::required},
                                 .stages = &stages};
 

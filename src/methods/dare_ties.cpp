@@ -18,24 +18,17 @@ struct Params {
   double lambda = 1.0;
 };
 
-constexpr std::array kFields{
-    vote_weight_field<&Params::weight>(),
-    keep_field<&Params::density>(),
-    vote_normalize_field<&Params::normalize>(),
-    rescale_field<&Params::rescale>(),
-    rescale_by_field<&Params::rescale_by>(),
-    aggregate_field<&Params::aggregate>(),
-    zero_sign_field<&Params::zero_sign>(),
-    field<&Params::scope>("scope", "over what the majority of signs is counted")
-        .one_of("tensor", "model"),
-    accepted("cut", "no effect: nothing is cut here"),
-    lambda_field<&Params::lambda>(),
-    int8_mask_field()};
-
-constexpr Preset kPaper[]{{"rescale_by", "probability"}, {"weight", "1"}};
-constexpr Variant kVariants[]{
-    {"mergekit", "mergekit 0.1.5 (default)", {}},
-    {"paper", "the authors' program: what stays is divided by its probability", kPaper}};
+constexpr std::array kFields{vote_weight_field<&Params::weight>(),
+                             keep_field<&Params::density>(),
+                             vote_normalize_field<&Params::normalize>(),
+                             rescale_field<&Params::rescale>(),
+                             rescale_by_field<&Params::rescale_by>(),
+                             aggregate_field<&Params::aggregate>(),
+                             zero_sign_field<&Params::zero_sign>(),
+                             majority_scope_field<&Params::scope>(),
+                             no_cut_field(),
+                             lambda_field<&Params::lambda>(),
+                             int8_mask_field()};
 
 constexpr Doc kDoc{
     .says = "Drops entries of every delta at random, rescales the rest, elects signs as TIES does.",
@@ -50,19 +43,14 @@ constexpr Doc kDoc{
 std::vector<StageUse> stages(const void* params) {
   const auto& p = *static_cast<const Params*>(params);
   return {use(dare, DareParams{p.density, p.rescale ? p.rescale_by : RescaleBy::none}),
-          use(elect, ElectParams{.weight = p.weight,
-                                 .normalize = p.normalize,
-                                 .aggregate = p.aggregate,
-                                 .zero_sign = p.zero_sign,
-                                 .scope = p.scope}),
-          use(scale, ScaleParams{p.lambda})};
+          use(elect, vote_of(p)), use(scale, ScaleParams{p.lambda})};
 }
 
 }  // namespace
 
 const Method dare_ties_method{.name = "dare_ties",
                               .doc = kDoc,
-                              .fields = fields<Params>(kFields, kVariants),
+                              .fields = fields<Params>(kFields, kDropVariants),
                               .needs = {.base = Base::required},
                               .stages = &stages};
 

@@ -19,26 +19,19 @@ struct Params {
   double lambda = 1.0;
 };
 
-constexpr std::array kFields{
-    vote_weight_field<&Params::weight>(),
-    rank_keep_field<&Params::density>(),
-    window_field<Params>(),
-    epsilon_field<&Params::epsilon>(),
-    vote_normalize_field<&Params::normalize>(),
-    rescale_field<&Params::rescale>(),
-    rank_rescale_by_field<&Params::rescale_by>(),
-    aggregate_field<&Params::aggregate>(),
-    zero_sign_field<&Params::zero_sign>(),
-    field<&Params::scope>("scope", "over what the majority of signs is counted")
-        .one_of("tensor", "model"),
-    accepted("cut", "no effect: nothing is cut here"),
-    lambda_field<&Params::lambda>(),
-    int8_mask_field()};
-
-constexpr Preset kPaper[]{{"rescale_by", "probability"}, {"weight", "1"}};
-constexpr Variant kVariants[]{
-    {"mergekit", "mergekit 0.1.5 (default)", {}},
-    {"paper", "the authors' program: what stays is divided by its probability", kPaper}};
+constexpr std::array kFields{vote_weight_field<&Params::weight>(),
+                             rank_keep_field<&Params::density>(),
+                             window_field<Params>(),
+                             epsilon_field<&Params::epsilon>(),
+                             vote_normalize_field<&Params::normalize>(),
+                             rescale_field<&Params::rescale>(),
+                             rank_rescale_by_field<&Params::rescale_by>(),
+                             aggregate_field<&Params::aggregate>(),
+                             zero_sign_field<&Params::zero_sign>(),
+                             majority_scope_field<&Params::scope>(),
+                             no_cut_field(),
+                             lambda_field<&Params::lambda>(),
+                             int8_mask_field()};
 
 constexpr Doc kDoc{
     .says =
@@ -59,26 +52,16 @@ constexpr Doc kDoc{
 std::vector<StageUse> stages(const void* params) {
   const auto& p = *static_cast<const Params*>(params);
   return {use(della, DellaParams{p.density, p.epsilon, p.rescale ? p.rescale_by : RescaleBy::none}),
-          use(elect, ElectParams{.weight = p.weight,
-                                 .normalize = p.normalize,
-                                 .aggregate = p.aggregate,
-                                 .zero_sign = p.zero_sign,
-                                 .scope = p.scope}),
-          use(scale, ScaleParams{p.lambda})};
-}
-
-Result<void> check(void* params, const Inputs& inputs) {
-  const auto& p = *static_cast<const Params*>(params);
-  return check_della({p.density, p.epsilon, p.rescale_by}, inputs, "epsilon");
+          use(elect, vote_of(p)), use(scale, ScaleParams{p.lambda})};
 }
 
 }  // namespace
 
 const Method della_method{.name = "della",
                           .doc = kDoc,
-                          .fields = fields<Params>(kFields, kVariants),
+                          .fields = fields<Params>(kFields, kDropVariants),
                           .needs = {.base = Base::required},
                           .stages = &stages,
-                          .check = &check};
+                          .check = &check_della_of<Params>};
 
 }  // namespace merganser::methods

@@ -26,11 +26,6 @@ constexpr std::array kFields{sum_weight_field<&Params::weight>(),
                              lambda_field<&Params::lambda>(),
                              int8_mask_field()};
 
-constexpr Preset kPaper[]{{"rescale_by", "probability"}, {"weight", "1"}};
-constexpr Variant kVariants[]{
-    {"mergekit", "mergekit 0.1.5 (default)", {}},
-    {"paper", "the authors' program: what stays is divided by its probability", kPaper}};
-
 constexpr Doc kDoc{
     .says =
         "Drops entries of every delta at random, the smaller rather than the larger, rescales the "
@@ -52,18 +47,13 @@ std::vector<StageUse> stages(const void* params) {
           use(weighted_sum, SumParams{p.weight, p.normalize}), use(scale, ScaleParams{p.lambda})};
 }
 
-Result<void> check(void* params, const Inputs& inputs) {
-  const auto& p = *static_cast<const Params*>(params);
-  return check_della({p.density, p.epsilon, p.rescale_by}, inputs, "epsilon");
-}
-
 }  // namespace
 
 const Method della_linear_method{.name = "della_linear",
                                  .doc = kDoc,
-                                 .fields = fields<Params>(kFields, kVariants),
+                                 .fields = fields<Params>(kFields, kDropVariants),
                                  .needs = {.base = Base::required},
                                  .stages = &stages,
-                                 .check = &check};
+                                 .check = &check_della_of<Params>};
 
 }  // namespace merganser::methods

@@ -125,31 +125,20 @@ class Mean {
   std::vector<double> tangent_;
 };
 
-Scope gram_scope(const Row& row) { return row.models.size() > 1 ? Scope::tensor : Scope::none; }
-
 /// real[k]: the factor on model k.
 Result<Facts> finish(const Group& group, const State& state, FactsSoFar) {
   const Row& row = group.front();
   return Facts{.real = Mean(row.params<Params>(), state.reals[0], row.models.size()).run()};
 }
 
-template <class T>
-void interpolate(const Row&, FactsSoFar facts, const Tile<T>& in, Scratch&) noexcept {
-  if (in.x.size() == 1) {
-    std::copy_n(in.x[0], in.n, in.out);
-  } else {
-    surveys::combine(in, facts[0]->real);
-  }
-}
-
-constexpr Survey kSurveys[]{{"inner products of the models", &gram_scope, &surveys::gram_state,
-                             &surveys::gram_fold, &finish}};
+constexpr Survey kSurveys[]{{"inner products of the models", &surveys::several_scope,
+                             &surveys::gram_state, &surveys::gram_fold, &finish}};
 
 const Stage kKarcher{.name = "karcher",
                      .space = Space::models,
                      .finite = true,
                      .surveys = kSurveys,
-                     .tile = MERGANSER_KERNEL(interpolate)};
+                     .tile = MERGANSER_KERNEL(surveys::combine_models)};
 
 std::vector<StageUse> stages(const void* params) {
   return {use(kKarcher, *static_cast<const Params*>(params))};

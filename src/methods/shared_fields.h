@@ -41,6 +41,14 @@ constexpr Field aggregate_field() {
       .one_of("mean", "sum", "max");
 }
 
+/// Of votes without ranks, which have nothing else to count over.
+template <auto Member>
+constexpr Field majority_scope_field() {
+  return field<Member>("scope", "over what the majority of signs is counted")
+      .one_of("tensor", "model");
+}
+constexpr Field no_cut_field() { return accepted("cut", "no effect: nothing is cut here"); }
+
 /// What dropping at random takes.
 template <auto Member>
 constexpr Field keep_field() {
@@ -141,5 +149,11 @@ constexpr Field changed_field() {
 constexpr Field int8_mask_field() {
   return accepted("int8_mask", "no effect: masks are never stored");
 }
+
+/// Variants of methods that drop at random.
+inline constexpr Preset kDropPaper[]{{"rescale_by", "probability"}, {"weight", "1"}};
+inline constexpr Variant kDropVariants[]{
+    {"mergekit", "mergekit 0.1.5 (default)", {}},
+    {"paper", "the authors' program: what stays is divided by its probability", kDropPaper}};
 
 }  // namespace merganser::methods

@@ -48,6 +48,15 @@ struct ElectParams {
   bool operator==(const ElectParams&) const = default;
 };
 extern const Stage elect;
+/// Those of a method whose Params name them alike.
+template <class Params>
+ElectParams vote_of(const Params& p) {
+  return {.weight = p.weight,
+          .normalize = p.normalize,
+          .aggregate = p.aggregate,
+          .zero_sign = p.zero_sign,
+          .scope = p.scope};
+}
 
 /// Keeps the largest magnitudes of every delta. In steps/trim.cpp.
 enum class Cut : std::uint8_t { exact, threshold };
@@ -97,6 +106,12 @@ struct DellaParams {
 extern const Stage della;
 /// Refuses probabilities that are none; `epsilon` is the name of the parameter to blame.
 Result<void> check_della(const DellaParams& params, const Inputs& inputs, const char* epsilon);
+/// The check of a method whose Params name them alike.
+template <class Params>
+Result<void> check_della_of(void* params, const Inputs& inputs) {
+  const auto& p = *static_cast<const Params*>(params);
+  return check_della({p.density, p.epsilon, p.rescale_by}, inputs, "epsilon");
+}
 
 /// Multiplies. In steps/scale.cpp.
 struct ScaleParams {

@@ -25,7 +25,7 @@ constexpr std::array kFields{
     vote_weight_field<&Params::weight>(),
     field<&Params::density>("density", "share of entries each delta keeps; 1 keeps all, 0 none"),
     vote_normalize_field<&Params::normalize>(),
-    field<&Params::rescale>("rescale", "scale a trimmed delta to the L1 norm of the whole"),
+    trim_rescale_field<&Params::rescale>(),
     field<&Params::scope>(
         "scope",
         "rank magnitudes, and count the majority, within each tensor or over the whole model")
@@ -70,12 +70,7 @@ constexpr Doc kDoc{
 
 std::vector<StageUse> stages(const void* params) {
   const auto& p = *static_cast<const Params*>(params);
-  return {use(trim, TrimParams{p.density, p.scope, p.cut, p.rescale}),
-          use(elect, ElectParams{.weight = p.weight,
-                                 .normalize = p.normalize,
-                                 .aggregate = p.aggregate,
-                                 .zero_sign = p.zero_sign,
-                                 .scope = p.scope}),
+  return {use(trim, TrimParams{p.density, p.scope, p.cut, p.rescale}), use(elect, vote_of(p)),
           use(scale, ScaleParams{p.lambda})};
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/reduce.h"
 #include "methods/stages.h"
 #include "methods/surveys/digits.h"
+#include "methods/surveys/kept_norms.h"
 
 namespace merganser::methods {
 namespace {
@@ -202,8 +203,6 @@ Scope norms_scope(const Row& row) {
   return row.params<BandParams>().rescale ? Scope::tensor : Scope::none;
 }
 
-std::vector<Part> norms_state(const Row& row) { return {{.count = 2 * row.models.size()}}; }
-
 template <class T>
 void fold_norms(const Row& row, FactsSoFar facts, const Tile<T>& in, State& state,
                 Scratch& scratch) noexcept {
@@ -214,18 +213,6 @@ void fold_norms(const Row& row, FactsSoFar facts, const Tile<T>& in, State& stat
     state.reals[0][2 * k] += kernels::sum_abs(in.x[k], in.n);
     state.reals[0][2 * k + 1] += kernels::sum_abs(room.copy.data(), in.n);
   }
-}
-
-/// real[k]: factor that gives what stays the L1 norm of the whole; 1 where either norm is below
-/// 1e-7, as in mergekit.
-Result<Facts> finish_norms(const Group& group, const State& state, FactsSoFar) {
-  Facts facts;
-  for (std::size_t k = 0; k < group.front().models.size(); ++k) {
-    const double whole = state.reals[0][2 * k];
-    const double kept = state.reals[0][2 * k + 1];
-    facts.real.push_back(whole < 1e-7 || kept < 1e-7 ? 1.0 : whole / kept);
-  }
-  return facts;
 }
 
 template <class T>
@@ -243,13 +230,13 @@ Grain grain_for(const Row& row) {
 }
 
 constexpr Kernel<FoldFn> kFoldNorms = MERGANSER_KERNEL(fold_norms);
-constexpr Survey kSurveys[]{
-    Ranks::digit<0>("first digit of the edges"),
-    Ranks::digit<1>("second digit of the edges"),
-    Ranks::digit<2>("third digit of the edges"),
-    Ranks::digit<3>("fourth digit of the edges"),
-    Ranks::equals("entries that equal the edges", &equals_scope),
-    {"L1 norms before and after the cut", &norms_scope, &norms_state, &kFoldNorms, &finish_norms}};
+constexpr Survey kSurveys[]{Ranks::digit<0>("first digit of the edges"),
+                            Ranks::digit<1>("second digit of the edges"),
+                            Ranks::digit<2>("third digit of the edges"),
+                            Ranks::digit<3>("fourth digit of the edges"),
+                            Ranks::equals("entries that equal the edges", &equals_scope),
+                            {"L1 norms before and after the cut", &norms_scope,
+                             &surveys::kept_norms_state, &kFoldNorms, &surveys::finish_kept_norms}};
 
 std::vector<StageUse> stages(const void* params) {
   const auto& p = *static_cast<const Params*>(params);

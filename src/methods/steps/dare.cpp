@@ -7,6 +7,7 @@
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "methods/stages.h"
+#include "methods/surveys/kept_norms.h"
 
 namespace merganser::methods {
 namespace {
@@ -63,8 +64,6 @@ Scope norms_scope(const Row& row) {
   return p.rescale_by == RescaleBy::l1 && !p.keep.all(1.0) ? Scope::tensor : Scope::none;
 }
 
-std::vector<Part> norms_state(const Row& row) { return {{.count = 2 * row.models.size()}}; }
-
 template <class T>
 void fold_norms(const Row& row, FactsSoFar, const Tile<T>& in, State& state,
                 Scratch& scratch) noexcept {
@@ -80,18 +79,6 @@ void fold_norms(const Row& row, FactsSoFar, const Tile<T>& in, State& state,
     state.reals[0][2 * k] += kernels::coarse_sum_abs(x, in.n);
     state.reals[0][2 * k + 1] += kernels::coarse_sum_abs(left, in.n);
   }
-}
-
-/// real[k]: factor that gives what stays the L1 norm of the whole; 1 where either norm is below
-/// 1e-7, as in mergekit.
-Result<Facts> finish_norms(const Group& group, const State& state, FactsSoFar) {
-  Facts facts;
-  for (std::size_t k = 0; k < group.front().models.size(); ++k) {
-    const double whole = state.reals[0][2 * k];
-    const double kept = state.reals[0][2 * k + 1];
-    facts.real.push_back(whole < 1e-7 || kept < 1e-7 ? 1.0 : whole / kept);
-  }
-  return facts;
 }
 
 template <class T>
@@ -118,8 +105,8 @@ std::size_t scratch_bytes(const Row& row) {
 }
 
 constexpr Kernel<FoldFn> kFoldNorms = MERGANSER_KERNEL(fold_norms);
-constexpr Survey kSurveys[]{
-    {"L1 norms before and after the drop", &norms_scope, &norms_state, &kFoldNorms, &finish_norms}};
+constexpr Survey kSurveys[]{{"L1 norms before and after the drop", &norms_scope,
+                             &surveys::kept_norms_state, &kFoldNorms, &surveys::finish_kept_norms}};
 
 std::vector<StageUse> stages(const void* params) {
   const auto& p = *static_cast<const Params*>(params);

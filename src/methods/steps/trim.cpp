@@ -5,6 +5,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
 #include "methods/stages.h"
+#include "methods/surveys/kept_norms.h"
 #include "methods/surveys/rank.h"
 
 namespace merganser::methods {
@@ -146,19 +147,16 @@ Result<Facts> share_equals(const Group& group, const State& state, FactsSoFar be
   for (std::size_t input = 0; input < inputs; ++input) {
     const CutSearch search = surveys::cut_of(cuts(row, before), input);
     if (search.mode != CutSearch::cut) continue;
-    std::int64_t left = row.params<TrimParams>().cut == Cut::exact ? search.rank : search.equals;
-    const double kept_equals = static_cast<double>(left);
-    for (std::size_t at = input; at < facts.whole.size(); at += inputs) {
-      facts.whole[at] = std::min(facts.whole[at], left);
-      left -= facts.whole[at];
-    }
+    const std::int64_t equals =
+        row.params<TrimParams>().cut == Cut::exact ? search.rank : search.equals;
+    const double kept_equals = static_cast<double>(equals);
+    surveys::share_equals(facts.whole, input, inputs, equals);
     const double threshold = row.wide
                                  ? std::bit_cast<double>(search.prefix)
                                  : std::bit_cast<float>(static_cast<std::uint32_t>(search.prefix));
     const double whole = state.reals[1][2 * input];
     const double kept = state.reals[1][2 * input + 1] + kept_equals * threshold;
-    if (row.params<TrimParams>().rescale && whole >= 1e-7 && kept >= 1e-7)
-      facts.real[input] = whole / kept;
+    if (row.params<TrimParams>().rescale) facts.real[input] = surveys::factor_to_norm(whole, kept);
   }
   return facts;
 }

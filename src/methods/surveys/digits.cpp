@@ -1,5 +1,7 @@
 #include "methods/surveys/digits.h"
 
+#include <algorithm>
+
 namespace merganser::methods::surveys {
 
 CutSearch cut_of(const Facts& facts, std::size_t number) {
@@ -35,6 +37,14 @@ CutSearch descend(std::span<const std::int64_t> bins, CutSearch search) {
   search.rank -= above;
   search.equals = bins[bin - 1];
   return search;
+}
+
+void share_equals(std::span<std::int64_t> counts, std::size_t number, std::size_t stride,
+                  std::int64_t most) {
+  for (std::size_t at = number; at < counts.size(); at += stride) {
+    counts[at] = std::min(counts[at], most);
+    most -= counts[at];
+  }
 }
 
 }  // namespace merganser::methods::surveys

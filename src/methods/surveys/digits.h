@@ -60,6 +60,12 @@ CutSearch start_search(std::span<const std::int64_t> bins, std::uint64_t rank);
 /// One digit deeper.
 CutSearch descend(std::span<const std::int64_t> bins, CutSearch search);
 
+/// Shares out among chunks how many entries that equal a search's magnitude count, the first
+/// chunks' first: counts[number], counts[number + stride], ... are the chunks' and are cut down to
+/// a sum of at most `most`.
+void share_equals(std::span<std::int64_t> counts, std::size_t number, std::size_t stride,
+                  std::int64_t most);
+
 /// The lowest bits of eight bytes, the first byte's lowest.
 inline std::uint64_t gather_bits(const std::uint8_t* bytes) {
   std::uint64_t word;
@@ -287,13 +293,8 @@ struct StreamSurveys {
     const Row& row = group.front();
     Facts facts;
     facts.whole.assign(state.wholes[0].begin(), state.wholes[0].end());
-    for (std::size_t s = 0; s < searches(row); ++s) {
-      std::int64_t left = cut_of(cuts(row, before), s).rank;
-      for (std::size_t at = s; at < facts.whole.size(); at += searches(row)) {
-        facts.whole[at] = std::min(facts.whole[at], left);
-        left -= facts.whole[at];
-      }
-    }
+    for (std::size_t s = 0; s < searches(row); ++s)
+      share_equals(facts.whole, s, searches(row), cut_of(cuts(row, before), s).rank);
     return facts;
   }
 

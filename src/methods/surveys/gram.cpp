@@ -39,6 +39,8 @@ void fold_with_base(const Row&, FactsSoFar, const Tile<T>& in, State& state, Scr
 
 std::vector<Part> gram_state(const Row& row) { return {{.count = gram_size(row.models.size())}}; }
 
+Scope several_scope(const Row& row) { return row.models.size() > 1 ? Scope::tensor : Scope::none; }
+
 std::vector<Part> gram_with_base_state(const Row& row) {
   return {{.count = gram_size(row.models.size() + 1)}};
 }

@@ -21,6 +21,9 @@ std::vector<Part> gram_state(const Row& row);
 /// Adds the inner products of a tile's inputs, in f64.
 extern const Kernel<FoldFn> gram_fold;
 
+/// Scope of a survey of one tensor that a lone model does not need.
+Scope several_scope(const Row& row);
+
 /// The same with the base as vector number 0 and the inputs behind it.
 std::vector<Part> gram_with_base_state(const Row& row);
 extern const Kernel<FoldFn> gram_with_base_fold;
@@ -34,11 +37,18 @@ inline bool make_mean(std::span<const double> factors) {
          std::all_of(factors.begin(), factors.end(), [](double factor) { return factor >= 0; });
 }
 
-/// out = sum_k factors_k x_k. A mean is taken as x_0 + sum_k factors_k (x_k - x_0): differences of
-/// fine-tunes are exact, so that copies of a model give it back. Other factors may be so far apart
-/// that the differences would be the larger numbers.
+/// The tile function of a stage whose first survey finds a factor for each model:
+/// out = sum_k real[k] x_k; a lone model comes back as it is. A mean is taken as
+/// x_0 + sum_k real[k] (x_k - x_0): differences of fine-tunes are exact, so that copies of a model
+/// give it back. Other factors may be so far apart that the differences would be the larger
+/// numbers.
 template <class T>
-void combine(const Tile<T>& in, std::span<const double> factors) {
+void combine_models(const Row&, FactsSoFar facts, const Tile<T>& in, Scratch&) noexcept {
+  if (in.x.size() == 1) {
+    std::copy_n(in.x[0], in.n, in.out);
+    return;
+  }
+  const std::span<const double> factors = facts[0]->real;
   if (make_mean(factors)) {
     std::fill_n(in.out, in.n, T{0});
     for (std::size_t k = 1; k < in.x.size(); ++k) {

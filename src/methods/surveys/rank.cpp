@@ -290,16 +290,13 @@ Result<Facts> find_near(const Group& group, const State& state, const Facts& bra
     if (!found) return Facts{};
     search = *found;
     store_cut(facts, input, search);
-    std::int64_t left = search.rank;
+    const auto kept = std::span(facts.whole).subspan(row.inputs * kSearchFields);
     for (std::size_t c = 0; c < lists.chunks(); ++c) {
-      std::int64_t equal = 0;
       lists.for_keys(c, [&](std::uint32_t key, std::int64_t count_of_key) {
-        equal += key == search.prefix ? count_of_key : 0;
+        kept[c * row.inputs + input] += key == search.prefix ? count_of_key : 0;
       });
-      std::int64_t& kept = facts.whole[row.inputs * kSearchFields + c * row.inputs + input];
-      kept = std::min(equal, left);
-      left -= kept;
     }
+    share_equals(kept, input, row.inputs, search.rank);
   }
   return facts;
 }
